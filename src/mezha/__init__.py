@@ -1,0 +1,60 @@
+"""mezha gives TCP back its message boundaries: one ``send`` is one ``recv``, whole, in order, always.
+
+The flavour is an import: ``mezha.blocking`` and ``mezha.asyncio`` hold the same verbs, ``connect serve listen wrap``.
+This module holds what they share, and imports no I/O library.
+"""
+
+from mezha.errors import (
+    ClosedByPeer,
+    ClosedByUs,
+    ConnectionLost,
+    FramingError,
+    LocalProtocolError,
+    MessageTooLarge,
+    MessageTooSlow,
+    MezhaError,
+    RemoteProtocolError,
+    SendTimeout,
+    TruncatedMessage,
+)
+from mezha.framing import (
+    Decoder,
+    Delimited,
+    FixedSize,
+    Framing,
+    LengthPrefixed,
+    Lines,
+    Netstring,
+    VarintPrefixed,
+    parse_framing,
+)
+from mezha.limits import Limits, Timeouts
+from mezha.observe import Observer
+from mezha.version import __version__
+
+__all__ = [
+    "ClosedByPeer",
+    "ClosedByUs",
+    "ConnectionLost",
+    "Decoder",
+    "Delimited",
+    "FixedSize",
+    "Framing",
+    "FramingError",
+    "LengthPrefixed",
+    "Limits",
+    "Lines",
+    "LocalProtocolError",
+    "MessageTooLarge",
+    "MessageTooSlow",
+    "MezhaError",
+    "Netstring",
+    "Observer",
+    "RemoteProtocolError",
+    "SendTimeout",
+    "Timeouts",
+    "TruncatedMessage",
+    "VarintPrefixed",
+    "__version__",
+    "parse_framing",
+]

@@ -1,0 +1,291 @@
+"""The engine: all that a connection knows, without I/O and without a clock. Drivers move bytes and tell the time."""
+
+from abc import ABC, abstractmethod
+from enum import Enum
+
+from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError, MessageTooSlow
+from mezha.framing import Data, Framing
+from mezha.limits import Limits, Timeouts
+
+__all__ = ["Engine", "Framed", "State"]
+
+#: Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
+_JOIN_BELOW = 8192
+
+
+class State(Enum):
+    """Which of its two directions a connection still has."""
+
+    #: Both.
+    OPEN = "open"
+    #: The peer ended its stream; it may still be reading.
+    PEER_ENDED = "peer ended"
+    #: This side ended its stream; the peer may still be sending.
+    WE_ENDED = "we ended"
+    #: Neither: both sides ended, or this side closed.
+    CLOSED = "closed"
+    #: It broke, or the peer broke the protocol.
+    FAILED = "failed"
+
+
+class Engine(ABC):
+    """What a driver talks to.
+
+    A driver must:
+
+    - hand every byte received to ``receive``, in order, then ``b""`` for the end of the stream, once; stop reading
+      while ``full`` says so, and after the end;
+    - after ``send``, put the buffers of ``outgoing`` on the wire, all of them, in order, before those of a later call;
+    - call ``expire`` when ``deadline`` has passed, and look at ``deadline`` again after each ``receive``;
+    - call ``lost`` when the system reports an error, ``end`` and ``close`` when the user does;
+    - never call two methods at the same time, but for ``send``/``outgoing`` in one thread and the rest in another.
+
+    Times are seconds of any clock that only goes forward; it must be the same one in all calls.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def state(self) -> State:
+        """Which directions are left."""
+
+    @abstractmethod
+    def send(self, message: Data) -> None:
+        """Queue one message for ``outgoing``. It is kept by reference: do not change it before it is on the wire.
+
+        Raises:
+            LocalProtocolError: over the limit, or the framing cannot carry it. Nothing was queued.
+            ClosedByUs: this side has ended its stream.
+            ConnectionLost: the connection is broken.
+
+        """
+
+    @property
+    @abstractmethod
+    def outgoing_size(self) -> int:
+        """Bytes that ``outgoing`` would return."""
+
+    @abstractmethod
+    def outgoing(self) -> list[Data]:
+        """Hand over what is to be sent: few buffers, small ones joined, large ones as they are. Empties the queue."""
+
+    @abstractmethod
+    def receive(self, data: Data, now: float) -> None:
+        """Take bytes that arrived; they are copied. ``b""`` is the end of the peer's stream. Never raises for them."""
+
+    @abstractmethod
+    def take(self, count: int = 1) -> list[bytes]:
+        """Hand out up to ``count`` messages, a run; an empty list means that more has to arrive.
+
+        Raises:
+            RemoteProtocolError: the peer broke the protocol.
+            ClosedByPeer: the peer ended its stream, and nothing is left.
+            ClosedByUs: ``close`` was called.
+            ConnectionLost: the connection broke, and nothing is left.
+
+        """
+
+    @property
+    @abstractmethod
+    def full(self) -> bool:
+        """Whether to stop reading: enough waits to be taken. Becomes false again when most of it has been."""
+
+    @abstractmethod
+    def deadline(self) -> float | None:
+        """Return when ``expire`` is due if nothing more arrives; ``None`` for never."""
+
+    @abstractmethod
+    def expire(self, now: float) -> None:
+        """Act on a deadline that has passed; do nothing if none has."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """End this side's stream: nothing more can be sent, the peer can still be heard."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End both directions."""
+
+    @abstractmethod
+    def lost(self, cause: BaseException) -> None:
+        """Note that the connection broke. What has arrived is still handed out, then ``ConnectionLost``."""
+
+    @abstractmethod
+    def unused(self) -> bytes:
+        """Return the bytes that arrived and were not handed out in messages."""
+
+
+class Framed(Engine):
+    """A bare framing, for any peer: messages, a limit, an end, and nothing else."""
+
+    __slots__ = (
+        "_arrived",
+        "_begun",
+        "_cause",
+        "_closed",
+        "_decoder",
+        "_encode",
+        "_ended",
+        "_failed",
+        "_full",
+        "_limits",
+        "_out",
+        "_out_size",
+        "_slow",
+        "_small",
+        "_timeouts",
+    )
+
+    def __init__(self, framing: Framing, *, limits: Limits | None = None, timeouts: Timeouts | None = None) -> None:
+        self._limits = limits or Limits()
+        self._timeouts = timeouts or framing.timeouts
+        self._decoder = framing.decoder(limit=self._limits.max_message)
+        self._encode = framing.encode
+        self._out: list[Data] = []
+        self._small: list[Data] = []  # the tail of _out, not joined yet
+        self._out_size = 0
+        self._full = False
+        # When the message at the front began to arrive, at the latest, and when bytes last did.
+        self._begun = self._arrived = 0.0
+        self._ended = False
+        self._closed = False
+        self._failed = False
+        self._cause: BaseException | None = None
+        self._slow: tuple[int, float] | None = None
+
+    @property
+    def state(self) -> State:
+        """Which directions are left."""
+        if self._closed:
+            return State.CLOSED
+        if self._failed or self._cause or self._slow:
+            return State.FAILED
+        if self._decoder.ended:
+            return State.CLOSED if self._ended else State.PEER_ENDED
+        return State.WE_ENDED if self._ended else State.OPEN
+
+    def send(self, message: Data) -> None:
+        """Queue one message for ``outgoing``."""
+        if self._closed or self._ended or self._cause:
+            raise self._unable()
+        if isinstance(message, memoryview):
+            message = message.cast("B")
+        size = len(message)
+        if size > self._limits.max_message:
+            limit = self._limits.max_message
+            raise LocalProtocolError(
+                f"the message has {size} bytes, and the limit of this side is {limit}: nothing was sent. "
+                f"Raise it on both sides, Limits(max_message=...)",
+                size=size,
+                limit=limit,
+            )
+        for part in self._encode(message):
+            self._out_size += len(part)
+            if len(part) < _JOIN_BELOW:
+                self._small.append(part)
+            else:
+                self._join_small()
+                self._out.append(part)
+
+    @property
+    def outgoing_size(self) -> int:
+        """Bytes that ``outgoing`` would return."""
+        return self._out_size
+
+    def outgoing(self) -> list[Data]:
+        """Hand over what is to be sent."""
+        self._join_small()
+        out, self._out = self._out, []
+        self._out_size = 0
+        return out
+
+    def receive(self, data: Data, now: float) -> None:
+        """Take bytes that arrived, or the end."""
+        if not self._decoder.buffered:
+            self._begun = now
+        self._arrived = now
+        self._decoder.feed(data)
+
+    def take(self, count: int = 1) -> list[bytes]:
+        """Hand out up to ``count`` messages."""
+        if self._closed:
+            raise self._unable()
+        if self._cause and not self._decoder.ready:
+            raise self._unable()
+        if self._slow:
+            received, seconds = self._slow
+            raise MessageTooSlow(
+                f"the peer began a message {seconds:.3g} s ago and has sent {received} bytes of it, "
+                f"less than the time-out allows (Timeouts.message, min_rate)",
+                received=received,
+                seconds=seconds,
+            )
+        try:
+            messages = self._decoder.take(count)
+        except Exception:
+            self._failed = True
+            if self._cause:  # then the stream did not end inside the message: it was cut off there
+                raise self._unable() from self._cause
+            raise
+        if messages:
+            self._begun = self._arrived
+        elif self._decoder.ended:
+            if self._cause:
+                raise self._unable() from self._cause
+            raise ClosedByPeer("the peer has ended its stream; everything it sent has been received")
+        return messages
+
+    @property
+    def full(self) -> bool:
+        """Whether to stop reading."""
+        inbox = self._limits.inbox
+        self._full = self._decoder.buffered >= (inbox // 4 if self._full else inbox) and self._decoder.ready
+        return self._full
+
+    def deadline(self) -> float | None:
+        """Return when the message at the front must have been finished."""
+        grace = self._timeouts.message
+        buffered = self._decoder.buffered
+        if grace is None or not buffered or self._decoder.ended or self._decoder.ready:
+            return None
+        return self._begun + grace + buffered / self._timeouts.min_rate
+
+    def expire(self, now: float) -> None:
+        """Give the peer up if the message at the front is late."""
+        deadline = self.deadline()
+        if deadline is not None and now >= deadline:
+            self._slow = (self._decoder.buffered, now - self._begun)
+
+    def end(self) -> None:
+        """End this side's stream."""
+        self._ended = True
+
+    def close(self) -> None:
+        """End both directions."""
+        self._closed = True
+
+    def lost(self, cause: BaseException) -> None:
+        """Note that the connection broke."""
+        self._cause = self._cause or cause
+
+    def unused(self) -> bytes:
+        """Return the bytes that arrived and were not handed out in messages."""
+        return self._decoder.unused()
+
+    def _join_small(self) -> None:
+        if self._small:
+            self._out.append(b"".join(self._small) if len(self._small) > 1 else self._small[0])
+            self._small = []
+
+    def _unable(self) -> ClosedByUs | ConnectionLost:
+        if self._closed:
+            return ClosedByUs("this connection was closed on this side")
+        if self._cause:
+            inside = f"; {self._decoder.buffered} bytes of an unfinished message had arrived" * bool(
+                self._decoder.buffered
+            )
+            lost = ConnectionLost(f"the connection was lost: {str(self._cause) or type(self._cause).__name__}{inside}")
+            lost.__cause__ = self._cause
+            return lost
+        return ClosedByUs("this side has ended its stream: nothing more can be sent, only received")

@@ -1,0 +1,48 @@
+r"""The string form of each framing, for the command line and for configuration.
+
+======================  ==================================================================================
+``length:4:big``        ``LengthPrefixed``: width, byte order, then ``offset=`` ``adjust=`` ``strip=`` ``fixed=``
+``varint``              ``VarintPrefixed``
+``netstring``           ``Netstring``
+``delimited:\r\n``      ``Delimited``: the marker, with Python's escapes
+``lines``               ``Lines``; ``lines:crlf`` writes CR LF
+``fixed:512``           ``FixedSize``
+======================  ==================================================================================
+
+``str(framing)`` gives the form back: ``parse_framing(str(framing)) == framing``.
+"""
+
+from mezha.framing.base import Framing
+from mezha.framing.delimited import Delimited, Lines
+from mezha.framing.fixed import FixedSize
+from mezha.framing.length import LengthPrefixed
+from mezha.framing.netstring import Netstring
+from mezha.framing.varint import VarintPrefixed
+
+__all__ = ["NAMES", "parse_framing"]
+
+#: The framings that have a string form, by its first word.
+NAMES: dict[str, type[Framing]] = {
+    "length": LengthPrefixed,
+    "varint": VarintPrefixed,
+    "netstring": Netstring,
+    "delimited": Delimited,
+    "lines": Lines,
+    "fixed": FixedSize,
+}
+
+
+def parse_framing(text: str) -> Framing:
+    """Return the framing that ``text`` names, as ``"length:4:big"`` or ``"lines"``.
+
+    Raises:
+        ValueError: it names none; the text says what is known.
+
+    """
+    name, *options = text.split(":")
+    if name not in NAMES:
+        raise ValueError(f"no framing is called {name!r}; there are {', '.join(NAMES)}")
+    try:
+        return NAMES[name].parse(options)
+    except ValueError as error:
+        raise ValueError(f"{text!r} names no framing: {error}") from error

@@ -1,0 +1,128 @@
+"""Watch a connection: an observer is told what an engine does. Without one, there is no code in the way."""
+
+from mezha.engine import Engine, State
+from mezha.framing import Data
+
+__all__ = ["Observed", "Observer"]
+
+
+class Observer:
+    """Told what happens on a connection, as it happens. Override what you want to know; nothing happens otherwise.
+
+    The calls come from wherever the connection is used, before its user sees the effect: be quick, do not use the
+    connection, and copy what you keep. What an observer raises reaches whoever used the connection.
+    """
+
+    def bytes_received(self, data: Data, now: float) -> None:
+        """Hear of bytes that arrived, as one read returned them; ``b""`` is the end of the peer's stream."""
+
+    def bytes_sent(self, data: Data) -> None:
+        """Hear of bytes handed to the system, or about to be."""
+
+    def messages_received(self, messages: list[bytes]) -> None:
+        """Hear of a run of messages handed out."""
+
+    def message_sent(self, message: Data) -> None:
+        """Hear of a message accepted for sending."""
+
+    def error(self, error: Exception) -> None:
+        """Hear of an error raised for what was asked: a refusal, the end, a fault of the peer."""
+
+    def state_changed(self, old: State, new: State) -> None:
+        """Hear of a change of state."""
+
+
+class Observed(Engine):
+    """An engine that behaves as the one inside, and tells an observer."""
+
+    __slots__ = ("_engine", "_observer", "_state")
+
+    def __init__(self, engine: Engine, observer: Observer) -> None:
+        self._engine = engine
+        self._observer = observer
+        self._state = engine.state
+
+    @property
+    def state(self) -> State:
+        """The state of the engine inside."""
+        return self._engine.state
+
+    def send(self, message: Data) -> None:
+        """Queue one message, and tell."""
+        try:
+            self._engine.send(message)
+        except Exception as error:
+            self._failed(error)
+            raise
+        self._observer.message_sent(message)
+
+    @property
+    def outgoing_size(self) -> int:
+        """Bytes that ``outgoing`` would return."""
+        return self._engine.outgoing_size
+
+    def outgoing(self) -> list[Data]:
+        """Hand over what is to be sent, and tell."""
+        buffers = self._engine.outgoing()
+        for buffer in buffers:
+            self._observer.bytes_sent(buffer)
+        return buffers
+
+    def receive(self, data: Data, now: float) -> None:
+        """Take bytes that arrived, and tell."""
+        self._observer.bytes_received(data, now)
+        self._engine.receive(data, now)
+        self._note()
+
+    def take(self, count: int = 1) -> list[bytes]:
+        """Hand out messages, and tell."""
+        try:
+            messages = self._engine.take(count)
+        except Exception as error:
+            self._failed(error)
+            raise
+        if messages:
+            self._observer.messages_received(messages)
+        return messages
+
+    @property
+    def full(self) -> bool:
+        """Whether to stop reading."""
+        return self._engine.full
+
+    def deadline(self) -> float | None:
+        """Return when ``expire`` is due."""
+        return self._engine.deadline()
+
+    def expire(self, now: float) -> None:
+        """Act on a deadline, and tell."""
+        self._engine.expire(now)
+        self._note()
+
+    def end(self) -> None:
+        """End this side's stream, and tell."""
+        self._engine.end()
+        self._note()
+
+    def close(self) -> None:
+        """End both directions, and tell."""
+        self._engine.close()
+        self._note()
+
+    def lost(self, cause: BaseException) -> None:
+        """Note that the connection broke, and tell."""
+        self._engine.lost(cause)
+        self._note()
+
+    def unused(self) -> bytes:
+        """Return the bytes that were not handed out."""
+        return self._engine.unused()
+
+    def _failed(self, error: Exception) -> None:
+        self._observer.error(error)
+        self._note()
+
+    def _note(self) -> None:
+        old, self._state = self._state, self._engine.state
+        if old is not self._state:
+            self._observer.state_changed(old, self._state)
