@@ -3,7 +3,14 @@
 from abc import ABC, abstractmethod
 from enum import Enum
 
-from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError, MessageTooSlow
+from mezha.errors import (
+    ClosedByPeer,
+    ClosedByUs,
+    ConnectionLost,
+    LocalProtocolError,
+    MessageTooSlow,
+    TruncatedMessage,
+)
 from mezha.framing import Data, Framing
 from mezha.limits import Limits, Timeouts
 
@@ -37,8 +44,10 @@ class Engine(ABC):
       while ``full`` says so, and after the end;
     - after ``send``, put the buffers of ``outgoing`` on the wire, all of them, in order, before those of a later call;
     - call ``expire`` when ``deadline`` has passed, and look at ``deadline`` again after each ``receive``;
-    - call ``lost`` when the system reports an error, ``end`` and ``close`` when the user does;
-    - never call two methods at the same time, but for ``send``/``outgoing`` in one thread and the rest in another.
+    - call ``lost`` when the system reports an error, go on reading what is still there, and call ``receive(b"")``;
+    - call ``end`` and ``close`` when the user does;
+    - never call two methods at the same time, but for ``send`` and ``outgoing`` in one thread and the rest in another;
+      ``close`` may come from any.
 
     Times are seconds of any clock that only goes forward; it must be the same one in all calls.
     """
@@ -109,7 +118,10 @@ class Engine(ABC):
 
     @abstractmethod
     def lost(self, cause: BaseException) -> None:
-        """Note that the connection broke. What has arrived is still handed out, then ``ConnectionLost``."""
+        """Note that the connection broke: nothing can be sent, and the end of the stream will be ``ConnectionLost``.
+
+        What had arrived, or is still received, is handed out first.
+        """
 
     @abstractmethod
     def unused(self) -> bytes:
@@ -169,8 +181,8 @@ class Framed(Engine):
         """Queue one message for ``outgoing``."""
         if self._closed or self._ended or self._cause:
             raise self._unable()
-        if isinstance(message, memoryview):
-            message = message.cast("B")
+        if not isinstance(message, bytes):
+            message = _as_bytes(message)
         size = len(message)
         if size > self._limits.max_message:
             limit = self._limits.max_message
@@ -211,8 +223,6 @@ class Framed(Engine):
         """Hand out up to ``count`` messages."""
         if self._closed:
             raise self._unable()
-        if self._cause and not self._decoder.ready:
-            raise self._unable()
         if self._slow:
             received, seconds = self._slow
             raise MessageTooSlow(
@@ -223,9 +233,9 @@ class Framed(Engine):
             )
         try:
             messages = self._decoder.take(count)
-        except Exception:
+        except Exception as error:
             self._failed = True
-            if self._cause:  # then the stream did not end inside the message: it was cut off there
+            if self._cause and isinstance(error, TruncatedMessage):  # the peer did not end its stream there
                 raise self._unable() from self._cause
             raise
         if messages:
@@ -289,3 +299,10 @@ class Framed(Engine):
             lost.__cause__ = self._cause
             return lost
         return ClosedByUs("this side has ended its stream: nothing more can be sent, only received")
+
+
+def _as_bytes(message: object) -> memoryview:
+    """View anything that holds bytes as bytes."""
+    if isinstance(message, str):
+        raise TypeError("a message is bytes, and this is text: encode it first, as in message.encode()")
+    return memoryview(message).cast("B")  # type: ignore[arg-type]  # TypeError says it all

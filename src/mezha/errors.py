@@ -82,7 +82,7 @@ class MessageTooLarge(RemoteProtocolError):
 
     def __init__(self, text: str = "", *, size: int | None = None, limit: int | None = None) -> None:
         super().__init__(text)
-        #: Bytes the peer announced; ``None`` in a framing that announces nothing: it is known only to be over the limit.
+        #: Bytes the peer announced; ``None`` where it announced nothing: then it is known only to be over the limit.
         self.size = size
         #: The limit of this side, in bytes of message.
         self.limit = limit

@@ -1,0 +1,382 @@
+"""A blocking connection: send a message, receive a message."""
+
+import socket
+import threading
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from mezha.blocking.stream import Stream, TLSStream
+from mezha.engine import Engine, State
+from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError, MezhaError, SendTimeout
+from mezha.framing import Data
+from mezha.sockets import address_name
+
+__all__ = ["Peer"]
+
+#: Bytes asked of the system at once. One buffer a thread: an idle connection costs none.
+_READ = 128 << 10
+#: Bytes encoded ahead of sending in send_many, so that an endless iterable needs no endless memory.
+_RUN = 256 << 10
+
+
+class _Buffer(threading.local):
+    """The receive buffer of each thread; what was received has left it before the thread does anything else."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(_READ))
+
+
+_buffer = _Buffer()
+
+
+class Peer:
+    """The other end of a connection, for blocking code.
+
+    Any number of threads may send and receive: a message is always whole, and each is received by one thread only.
+    ``timeout`` is in seconds everywhere, ``None`` waits for ever and 0 not at all; it covers the whole call.
+    Use it in a ``with`` block, or call ``close``.
+    """
+
+    def __init__(self, stream: Stream, engine: Engine, *, close_timeout: float) -> None:
+        self._stream = stream
+        self._engine = engine
+        self._close_timeout = close_timeout
+        self._receiving = threading.Lock()
+        self._sending = threading.Lock()
+        self._closing = threading.Lock()
+        self._closed = False
+        # Encoded and not yet taken by the system. Never the beginning of a message, unless a thread is in send().
+        self._unsent: list[Data] = []
+        self._broken: OSError | None = None
+        self._local = _address(stream.socket.getsockname)
+        self._remote = _address(stream.socket.getpeername)
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Data, *, timeout: float | None = None) -> None:
+        """Send one message: the peer receives exactly this, whole, after all sent before.
+
+        Returning means that the system has taken it, not that the peer has it.
+
+        Raises:
+            LocalProtocolError: over the limit, or the framing cannot carry it. Nothing was sent; go on.
+            SendTimeout: the peer reads too slowly. Its ``sent`` says whether this message goes out all the same.
+            ConnectionLost: the connection broke. Whether the message arrived is unknown.
+            ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
+
+        """
+        self.send_many((message,), timeout=timeout)
+
+    def send_many(self, messages: Iterable[Data], *, timeout: float | None = None) -> None:
+        """Send many messages with few system calls. Each is received as one message, as if sent one by one.
+
+        An iterable is consumed as the messages go out. No message of another thread comes in between.
+
+        Raises:
+            LocalProtocolError: one message was refused. Those before it, its attribute ``sent`` of them, were sent.
+            SendTimeout: out of time; ``sent`` messages were sent or still will be, the others are not.
+            ConnectionLost: the connection broke. How many arrived is unknown.
+            ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
+
+        """
+        deadline = _deadline(timeout)
+        with self._sender(deadline):
+            sent = 0
+            ends: list[int] = []
+            try:
+                for message in messages:
+                    self._engine.send(message)
+                    ends.append(self._engine.outgoing_size)
+                    if ends[-1] >= _RUN:
+                        run, ends = ends, []
+                        self._transmit(deadline, run, sent)
+                        sent += len(run)
+            except Exception as error:
+                if isinstance(error, LocalProtocolError):
+                    error.sent = sent + len(ends)
+                if ends:  # whatever stopped us, those before it are promised
+                    self._transmit(deadline, ends, sent)
+                raise
+            self._transmit(deadline, ends, sent)
+
+    def flush(self, *, timeout: float | None = None) -> None:
+        """Send what a ``send`` that ran out of time has left. There is nothing to do otherwise.
+
+        Raises:
+            SendTimeout: the peer still reads too slowly; nothing is lost.
+            ConnectionLost: the connection broke.
+
+        """
+        with self._sender(_deadline(timeout)):
+            pass
+
+    def send_eof(self, *, timeout: float | None = None) -> None:
+        """End this side's stream, as the last word: the peer sees the end, and can still be heard (half-close).
+
+        Raises:
+            LocalProtocolError: under TLS, which has no such thing here; ``close`` ends both directions.
+            SendTimeout: something had been left to send, and could not be sent. The stream was not ended.
+            ConnectionLost: the connection broke.
+            ClosedByUs: after ``close`` or ``detach``.
+
+        """
+        if isinstance(self._stream, TLSStream):
+            raise LocalProtocolError("a TLS connection cannot be ended in one direction here: close() ends both")
+        with self._sender(_deadline(timeout)):
+            if self._closed:
+                raise ClosedByUs("this connection was closed on this side")
+            self._engine.end()
+            try:
+                self._stream.end()
+            except OSError as error:
+                raise self._lost(error) from error
+
+    # -- receiving ----------------------------------------------------------------------------------------------------
+
+    def recv(self, *, timeout: float | None = None) -> bytes:
+        """Receive the next message, whole.
+
+        Raises:
+            TimeoutError: none was whole in time. Nothing is lost: what has arrived of it waits for the next call.
+            ClosedByPeer: the peer ended its stream, and every message has been received.
+            RemoteProtocolError: the peer broke the protocol (FramingError, MessageTooLarge, MessageTooSlow).
+            ConnectionLost: the connection broke, and every message that arrived has been received.
+            ClosedByUs: after ``close`` or ``detach``, also from another thread.
+
+        """
+        return self._receive(1, timeout)[0]
+
+    def recv_many(self, max_count: int | None = None, *, timeout: float | None = None) -> list[bytes]:
+        """Receive all messages that are there, at least one and at most ``max_count``; wait only for the first.
+
+        Raises:
+            ValueError: ``max_count`` below 1.
+
+        Otherwise as ``recv``.
+
+        """
+        if max_count is None:
+            max_count = 1 << 62
+        elif max_count < 1:
+            raise ValueError(f"max_count must be 1 or more, not {max_count}")
+        return self._receive(max_count, timeout)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Receive until the peer ends its stream; raise if the connection ends in any other way."""
+        try:
+            while True:
+                yield self.recv()
+        except ClosedByPeer:
+            return
+
+    # -- the connection -----------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Which directions the connection still has."""
+        return self._engine.state
+
+    @property
+    def local_address(self) -> str:
+        """The address of this side, as people write it; it stays after the end."""
+        return address_name(self._local)
+
+    @property
+    def remote_address(self) -> str:
+        """The address of the peer, as people write it; it stays after the end."""
+        return address_name(self._remote)
+
+    def fileno(self) -> int:
+        """Return the file descriptor, for ``select`` and the like; -1 after the end.
+
+        Call ``recv(timeout=0)`` until it raises :exc:`TimeoutError` before waiting: messages may be here already.
+        """
+        return self._stream.socket.fileno()
+
+    def close(self) -> None:
+        """Close the connection: send what is left to send, within ``Timeouts.close`` seconds, then say goodbye.
+
+        Never raises, and may be called again, and from any thread: a ``recv`` under way raises ``ClosedByUs``.
+        Messages received and not asked for are gone.
+        """
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        self._engine.close()
+        deadline = time.monotonic() + self._close_timeout
+        orderly = False
+        if _acquire(self._sending, deadline):
+            try:
+                self._transmit(deadline)
+                orderly = True
+            except MezhaError:
+                pass  # close() never raises
+            finally:
+                self._sending.release()
+        if not orderly or self._receiving.locked():
+            self._stream.abort()
+        # Others have been woken; the file descriptor may go once none of them can use its number any more.
+        waited = _acquire(self._receiving, deadline)
+        self._stream.close()
+        if waited:
+            self._receiving.release()
+
+    def abort(self) -> None:
+        """Cut the connection at once: whoever sends or receives, in any thread, raises ``ClosedByUs``. Never raises.
+
+        Call ``close`` as well, to release the socket.
+        """
+        self._engine.close()
+        self._stream.abort()
+
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """Give the socket back, with the bytes that were received and are not part of a message handed out.
+
+        The connection counts as closed from then on; the socket lives on, in the mode it came in. Waits for calls under
+        way in other threads.
+
+        Raises:
+            ClosedByUs: it is closed already.
+            ConnectionLost: something had been left to send, and could not be.
+
+        """
+        with self._sender(None), self._receiving, self._closing:
+            if self._closed:
+                raise ClosedByUs("this connection was closed on this side")
+            self._closed = True
+            self._engine.close()
+            self._stream.socket.settimeout(self._stream.had_timeout)
+            return self._stream.socket, self._engine.unused()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<mezha.blocking.Peer {self.local_address} -> {self.remote_address}, {self.state.value}>"
+
+    # -- below --------------------------------------------------------------------------------------------------------
+
+    def _receive(self, max_count: int, timeout: float | None) -> list[bytes]:
+        deadline = _deadline(timeout)
+        if not _acquire(self._receiving, deadline):
+            raise TimeoutError(f"no message within {timeout:g} s: other threads were receiving all the time")
+        try:
+            while not (messages := self._engine.take(max_count)):
+                if not self._read(deadline):
+                    raise TimeoutError(f"no whole message within {timeout:g} s; nothing is lost")
+            return messages
+        finally:
+            self._receiving.release()
+
+    def _read(self, deadline: float | None) -> bool:
+        """Wait for bytes and give them to the engine; say whether to go on."""
+        due = self._engine.deadline()
+        until = due if deadline is None else deadline if due is None else min(due, deadline)
+        view = _buffer.view
+        try:
+            count = self._stream.receive_into(view, until)
+        except OSError as error:
+            self._engine.lost(error)
+            count = 0
+        now = time.monotonic()
+        if count is None:
+            self._engine.expire(now)
+            return deadline is None or now < deadline
+        if not count and self._broken:  # the end that a failed send has found already
+            self._engine.lost(self._broken)
+        self._engine.receive(view[:count], now)
+        return True
+
+    @contextmanager
+    def _sender(self, deadline: float | None) -> Generator[None, None, None]:
+        """Be the only one to send, with nothing left over from before."""
+        if not _acquire(self._sending, deadline):
+            raise SendTimeout("nothing was sent: other threads were sending all the time")
+        try:
+            if self._unsent:
+                self._transmit(deadline)
+            yield
+        finally:
+            self._sending.release()
+
+    def _transmit(self, deadline: float | None, ends: Sequence[int] = (), sent: int = 0) -> None:
+        """Send everything encoded: new messages, ending at the offsets ``ends``, or else what was left over.
+
+        At a time-out the rest of a message begun stays in ``_unsent``, and the messages behind it are dropped.
+        """
+        self._unsent += self._engine.outgoing()
+        done = 0
+        try:
+            while self._unsent:
+                if self._broken:
+                    raise self._broken
+                taken = self._stream.send(self._unsent, deadline)
+                if taken is None:
+                    break
+                done += taken
+                _drop(self._unsent, taken)
+            else:
+                return
+        except OSError as error:
+            self._unsent.clear()
+            raise self._lost(error) from error
+        except BaseException:  # a KeyboardInterrupt, say: what is left must go out as it was when send() was called
+            self._unsent = [b"".join(self._unsent)]
+            raise
+        left = b"".join(self._unsent)
+        begun = 0
+        if ends:
+            starts = (0, *ends[:-1])
+            begun = (bisect_right if self._stream.committed else bisect_left)(starts, done)
+            left = left[: ends[begun - 1] - done] if begun else b""
+        self._unsent = [left] if left else []
+        raise SendTimeout(
+            f"the peer reads too slowly: {sent + begun} of the messages were sent, or will be: "
+            f"{len(left)} bytes are queued, and go out before anything else",
+            sent=sent + begun,
+            queued=len(left),
+        )
+
+    def _lost(self, error: OSError) -> ConnectionLost | ClosedByUs:
+        if self._engine.state is State.CLOSED:
+            return ClosedByUs("this connection was closed on this side, with a message under way")
+        self._broken = error
+        return ConnectionLost(f"the connection was lost: {error}")
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _acquire(lock: threading.Lock, deadline: float | None) -> bool:
+    return lock.acquire(timeout=-1 if deadline is None else max(deadline - time.monotonic(), 0))
+
+
+def _drop(buffers: list[Data], count: int) -> None:
+    """Remove ``count`` bytes from the front."""
+    gone = 0
+    for buffer in buffers:
+        if len(buffer) > count:
+            break
+        count -= len(buffer)
+        gone += 1
+    del buffers[:gone]
+    if count:
+        buffers[0] = memoryview(buffers[0])[count:]
+
+
+def _address(ask: Callable[[], object]) -> object:
+    try:
+        return ask()
+    except OSError:  # reset already
+        return None

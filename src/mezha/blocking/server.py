@@ -1,0 +1,277 @@
+"""Blocking servers: a listener that accepts connections, and a server with one thread for each of them."""
+
+import logging
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from mezha.blocking.peer import Peer
+from mezha.blocking.stream import open_stream, open_tls_stream
+from mezha.errors import ClosedByPeer, ClosedByUs, MezhaError
+from mezha.settings import Settings
+from mezha.sockets import EXHAUSTED, PAUSE, address_name, close_listening, port_of, tune
+
+__all__ = ["Listener", "Server"]
+
+log = logging.getLogger("mezha.blocking")
+
+
+class Listener:
+    """Listening sockets: ``accept`` the peers that connect, or iterate over them."""
+
+    def __init__(
+        self, sockets: Sequence[socket.socket], settings: Settings, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        #: The listening sockets: a host may have several addresses.
+        self.sockets = tuple(sockets)
+        self._settings = settings
+        self._tls = tls
+        self._closed = False
+        self._accepting = 0
+        self._lock = threading.RLock()  # a signal handler may close while this thread accepts
+        self._names = tuple(address_name(sock.getsockname()) for sock in sockets)
+        self._port = port_of(sockets)
+        self._selector = selectors.DefaultSelector()
+        self._wake, waker = socket.socketpair()  # closing a socket does not wake who waits for it everywhere
+        self._selector.register(waker, selectors.EVENT_READ)
+        self._waker = waker
+        for sock in sockets:
+            sock.setblocking(False)
+            self._selector.register(sock, selectors.EVENT_READ)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it listens, as people write it."""
+        return self._names
+
+    @property
+    def port(self) -> int:
+        """The TCP port.
+
+        Raises:
+            ValueError: it listens on a Unix socket.
+
+        """
+        if self._port is None:
+            raise ValueError(f"{self._names[0]} is a Unix socket, and has no port")
+        return self._port
+
+    def accept(self, *, timeout: float | None = None) -> Peer:
+        """Wait ``timeout`` seconds for the next peer, and return it. One that fails in TLS is logged and passed over.
+
+        Raises:
+            TimeoutError: nobody came.
+            ClosedByUs: the listener was closed, also from another thread.
+
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            sock, address = self.accept_socket(deadline)
+            try:
+                return self.greet(sock)
+            except OSError as error:
+                log.warning("%s: connection not opened: %s", address_name(address), error)
+
+    def accept_socket(self, deadline: float | None = None) -> tuple[socket.socket, object]:
+        """Wait for the next connection; return its socket, with nothing done to it, and its address. See ``greet``.
+
+        Raises:
+            TimeoutError: nobody came before ``deadline`` (of ``time.monotonic``).
+            ClosedByUs: the listener was closed.
+
+        """
+        with self._lock:
+            self._accepting += 1
+        try:
+            return self._accept(deadline)
+        finally:
+            with self._lock:
+                self._accepting -= 1
+                if self._closed:
+                    self._release()
+
+    def greet(self, sock: socket.socket) -> Peer:
+        """Make a peer of a socket that was accepted, with the TLS handshake if there is one.
+
+        Raises:
+            OSError: the handshake failed or took too long; the socket is closed.
+
+        """
+        sock.setblocking(True)
+        tune(sock)
+        times = self._settings.times
+        if self._tls is None:
+            stream = open_stream(sock)
+        else:
+            stream = open_tls_stream(sock, self._tls, server_side=True, timeout=times.connect)
+        return Peer(stream, self._settings.engine(), close_timeout=times.close)
+
+    def __iter__(self) -> Iterator[Peer]:
+        """Accept peers until the listener is closed."""
+        try:
+            while True:
+                yield self.accept()
+        except ClosedByUs:
+            return
+
+    def close(self) -> None:
+        """Stop listening; peers accepted before stay. Never raises; may be called again, and from any thread."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._wake.close()  # its other end becomes readable
+                self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<mezha.blocking.Listener {', '.join(self._names)}{', closed' * self._closed}>"
+
+    def _accept(self, deadline: float | None) -> tuple[socket.socket, object]:
+        while not self._closed:
+            timeout = None if deadline is None else max(deadline - time.monotonic(), 0)
+            events = self._selector.select(timeout)
+            if not events:
+                raise TimeoutError("nobody connected in time")
+            for key, _ in events:
+                if key.fileobj is self._waker or not isinstance(key.fileobj, socket.socket):
+                    continue
+                try:
+                    return key.fileobj.accept()
+                except OSError as error:  # taken by another thread, gone again, or:
+                    if error.errno in EXHAUSTED and not self._closed:
+                        log.warning("cannot accept connections: %s; trying again in %g s", error, PAUSE)
+                        time.sleep(PAUSE)
+        raise ClosedByUs("this listener was closed on this side")
+
+    def _release(self) -> None:
+        """Close everything, once no thread is waiting for it any more."""
+        if not self._accepting:
+            self._selector.close()
+            self._waker.close()
+            close_listening(self.sockets)
+
+
+class Server:
+    """Serves the peers of a listener, each by ``handler(peer)`` in a thread of its own.
+
+    The connection is closed when the handler returns. What it raises is logged (logger ``mezha.blocking``): a fault
+    of the peer or of the network in a line, anything else with its traceback. While ``max_connections`` are being
+    served, others wait in the system's backlog.
+
+    ``serve_forever`` serves in this thread; a ``with`` block serves in another, until its end.
+    """
+
+    def __init__(self, listener: Listener, handler: Callable[[Peer], object], *, max_connections: int = 1000) -> None:
+        if max_connections < 1:
+            raise ValueError(f"max_connections must be 1 or more, not {max_connections}")
+        self.listener = listener
+        self._handler = handler
+        self._most = max_connections
+        #: How to cut each connection that is being served.
+        self._cuts: dict[threading.Thread, Callable[[], None]] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+
+    @property
+    def connections(self) -> int:
+        """How many connections are being served."""
+        return len(self._cuts)
+
+    def serve_forever(self) -> None:
+        """Serve until ``stop`` is called in another thread; an exception, KeyboardInterrupt say, stops gracefully."""
+        try:
+            while self._seat():
+                sock, address = self.listener.accept_socket()
+                self._start(sock, address_name(address))
+        except ClosedByUs:
+            pass
+        finally:
+            self.stop()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Stop listening, give the handlers ``timeout`` seconds to finish, then cut the connections left.
+
+        Returns when all handlers have ended, or a second after the cut: a handler may be busy with something else.
+        """
+        self._stopping = True
+        self.listener.close()
+        with self._changed:
+            self._changed.notify_all()
+            if self._changed.wait_for(lambda: not self._others(), timeout):
+                return
+            for cut in self._others():
+                cut()
+            if not self._changed.wait_for(lambda: not self._others(), 1.0):
+                log.warning("%d handlers are still running after the stop", len(self._others()))
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, name="mezha server", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _others(self) -> list[Callable[[], None]]:
+        """Return how to cut the connections of other threads: a handler may stop the server it runs in."""
+        return [cut for thread, cut in list(self._cuts.items()) if thread is not threading.current_thread()]
+
+    def _seat(self) -> bool:
+        """Wait until another connection may be served; say whether to go on."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or len(self._cuts) < self._most)
+            return not self._stopping
+
+    def _start(self, sock: socket.socket, name: str) -> None:
+        thread = threading.Thread(target=self._serve, args=(sock, name), name=f"mezha peer {name}", daemon=True)
+        with self._changed:
+            self._cuts[thread] = lambda: _shut(sock)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads
+            log.warning("%s: connection not served: %s", name, error)
+            sock.close()
+            self._leave(thread)
+            time.sleep(PAUSE)
+
+    def _serve(self, sock: socket.socket, name: str) -> None:
+        thread = threading.current_thread()
+        try:
+            with self.listener.greet(sock) as peer:
+                with self._changed:
+                    self._cuts[thread] = peer.abort
+                self._handler(peer)
+        except ClosedByPeer:
+            log.debug("%s: closed by the peer", name)
+        except (MezhaError, OSError) as error:
+            log.log(
+                logging.DEBUG if self._stopping else logging.WARNING, "%s: %s: %s", name, type(error).__name__, error
+            )
+        except Exception:
+            log.exception("%s: the handler failed", name)
+        finally:
+            self._leave(thread)
+
+    def _leave(self, thread: threading.Thread) -> None:
+        with self._changed:
+            del self._cuts[thread]
+            self._changed.notify_all()
+
+
+def _shut(sock: socket.socket) -> None:
+    with suppress(OSError):  # gone already
+        sock.shutdown(socket.SHUT_RDWR)

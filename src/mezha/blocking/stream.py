@@ -1,0 +1,203 @@
+"""Bytes on a socket, with deadlines: what of the system a blocking connection uses, plain or under TLS."""
+
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from mezha.framing import Data
+
+__all__ = ["PlainStream", "Stream", "TLSStream", "open_stream", "open_tls_stream"]
+
+#: Absent on Windows; then waiting comes before trying.
+_DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+#: Buffers in one sendmsg: what POSIX systems take at least is 16, what Linux, macOS and the BSDs take is 1024.
+_MOST_BUFFERS = 1024
+
+
+class Stream:
+    """A connected socket. Times are of ``time.monotonic``; one thread may receive while another sends."""
+
+    #: The system holds a piece of what was offered to ``send``: the same bytes must be offered again before any others.
+    committed = False
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.had_timeout = sock.gettimeout()
+
+    def receive_into(self, buffer: memoryview, deadline: float | None) -> int | None:
+        """Fill the buffer with what is there, waiting for it until ``deadline``; ``None`` when that has passed."""
+        raise NotImplementedError
+
+    def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
+        """Send some of the bytes, and return how many, waiting until ``deadline``; ``None`` when that has passed."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """End this side's stream."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def abort(self) -> None:
+        """Wake whoever waits in another thread: nothing more is sent or received."""
+        with suppress(OSError):  # not connected any more
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End this side's stream, in order if it can be done without waiting, and close the socket."""
+        try:
+            self.end()
+            # A close() with bytes unread would reset the connection, and what was sent might never arrive.
+            rest = memoryview(bytearray(65536))
+            deadline = time.monotonic()
+            while self.receive_into(rest, deadline) and time.monotonic() < deadline + 0.1:
+                pass
+        except OSError:
+            pass  # the connection is broken already
+        self.socket.close()
+
+    def _wait(self, *, write: bool, deadline: float | None) -> bool:
+        """Wait until the socket is ready, or the deadline has passed."""
+        timeout = None if deadline is None else max(deadline - time.monotonic(), 0)
+        if hasattr(select, "poll"):  # select() knows no file descriptors above 1023
+            poll = select.poll()
+            poll.register(self.socket, select.POLLOUT if write else select.POLLIN)
+            return bool(poll.poll(None if timeout is None else timeout * 1000))
+        sockets = [self.socket]
+        return any(select.select([] if write else sockets, sockets if write else [], [], timeout))
+
+
+class PlainStream(Stream):
+    """A TCP or Unix socket. It stays in blocking mode: a call without a deadline is one system call."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        sock.settimeout(None)
+
+    def receive_into(self, buffer: memoryview, deadline: float | None) -> int | None:
+        """Receive: at once if something is there, or wait."""
+        if deadline is None:
+            return self.socket.recv_into(buffer)
+        if _DONTWAIT:
+            try:
+                return self.socket.recv_into(buffer, 0, _DONTWAIT)
+            except BlockingIOError:
+                pass
+        while self._wait(write=False, deadline=deadline):
+            try:
+                return self.socket.recv_into(buffer, 0, _DONTWAIT)
+            except BlockingIOError:  # ready, and then not: somebody else has a copy of the socket
+                pass
+        return None
+
+    def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
+        """Send: at once if there is room, or wait."""
+        flags = 0 if deadline is None else _DONTWAIT
+        while True:
+            try:
+                if len(buffers) > 1 and hasattr(self.socket, "sendmsg"):
+                    return self.socket.sendmsg(buffers[:_MOST_BUFFERS], [], flags)
+                return self.socket.send(buffers[0], flags)
+            except BlockingIOError:
+                if not self._wait(write=True, deadline=deadline):
+                    return None
+
+
+class TLSStream(Stream):
+    """A socket under TLS. OpenSSL bears no two calls at once, so each is short, under a lock, and waits outside it."""
+
+    socket: ssl.SSLSocket
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        super().__init__(sock)
+        sock.setblocking(False)
+        self._lock = threading.Lock()
+
+    def receive_into(self, buffer: memoryview, deadline: float | None) -> int | None:
+        """Receive and decrypt: at once if something is there, or wait."""
+        while True:
+            try:
+                with self._lock:
+                    return self.socket.recv_into(buffer)
+            except ssl.SSLWantReadError:
+                write = False
+            except ssl.SSLWantWriteError:
+                write = True
+            if not self._wait(write=write, deadline=deadline):
+                return None
+
+    def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
+        """Encrypt and send the first buffer: at once if there is room, or wait."""
+        while True:
+            try:
+                with self._lock:
+                    sent = self.socket.send(buffers[0])
+                self.committed = False
+                return sent
+            except ssl.SSLWantReadError:
+                write = False
+            except ssl.SSLWantWriteError:
+                write = True
+            self.committed = True
+            if not self._wait(write=write, deadline=deadline):
+                return None
+
+    def handshake(self, deadline: float | None) -> None:
+        """Agree with the peer on keys.
+
+        Raises:
+            OSError: the peer did not get through it (TimeoutError: in time).
+
+        """
+        while True:
+            try:
+                self.socket.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                write = False
+            except ssl.SSLWantWriteError:
+                write = True
+            if not self._wait(write=write, deadline=deadline):
+                raise TimeoutError("the TLS handshake took too long (Timeouts.connect)")
+
+    def end(self) -> None:
+        """Say goodbye as TLS does (RFC 8446, section 6.1), without waiting for the answer."""
+        try:
+            with self._lock:
+                self.socket.unwrap()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ValueError):
+            pass  # said, and not answered yet; or closed already
+
+
+def open_stream(sock: socket.socket) -> Stream:
+    """Return the stream for a connected socket."""
+    return TLSStream(sock) if isinstance(sock, ssl.SSLSocket) else PlainStream(sock)
+
+
+def open_tls_stream(
+    sock: socket.socket,
+    context: ssl.SSLContext,
+    *,
+    server_side: bool = False,
+    server_hostname: str | None = None,
+    timeout: float | None,
+) -> Stream:
+    """Return the stream for a connected socket, after a TLS handshake of ``timeout`` seconds at most.
+
+    Raises:
+        OSError: the handshake failed (ssl.SSLError), or took too long (TimeoutError). The socket is closed.
+
+    """
+    stream = TLSStream(
+        context.wrap_socket(
+            sock, server_side=server_side, server_hostname=server_hostname, do_handshake_on_connect=False
+        )
+    )
+    try:
+        stream.handshake(None if timeout is None else time.monotonic() + timeout)
+    except BaseException:
+        stream.socket.close()
+        raise
+    return stream
