@@ -14,7 +14,7 @@ from mezha.errors import (
 from mezha.framing import Data, Framing
 from mezha.limits import Limits, Timeouts
 
-__all__ = ["Engine", "Framed", "State"]
+__all__ = ["Engine", "Framed", "State", "as_view"]
 
 #: Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
 _JOIN_BELOW = 8192
@@ -120,7 +120,8 @@ class Engine(ABC):
     def lost(self, cause: BaseException) -> None:
         """Note that the connection broke: nothing can be sent, and the end of the stream will be ``ConnectionLost``.
 
-        What had arrived, or is still received, is handed out first.
+        What had arrived, or is still received, is handed out first. If the peer had ended its stream before, that
+        remains an orderly end.
         """
 
     @abstractmethod
@@ -136,6 +137,7 @@ class Framed(Engine):
         "_begun",
         "_cause",
         "_closed",
+        "_cut",
         "_decoder",
         "_encode",
         "_ended",
@@ -144,6 +146,7 @@ class Framed(Engine):
         "_limits",
         "_out",
         "_out_size",
+        "_paused",
         "_slow",
         "_small",
         "_timeouts",
@@ -158,12 +161,14 @@ class Framed(Engine):
         self._small: list[Data] = []  # the tail of _out, not joined yet
         self._out_size = 0
         self._full = False
+        self._paused = False  # reading has stopped, and nothing has been received since
         # When the message at the front began to arrive, at the latest, and when bytes last did.
         self._begun = self._arrived = 0.0
         self._ended = False
         self._closed = False
         self._failed = False
         self._cause: BaseException | None = None
+        self._cut = False  # broken before the peer had ended its stream
         self._slow: tuple[int, float] | None = None
 
     @property
@@ -171,10 +176,10 @@ class Framed(Engine):
         """Which directions are left."""
         if self._closed:
             return State.CLOSED
-        if self._failed or self._cause or self._slow:
+        if self._failed or self._cut or self._slow:
             return State.FAILED
         if self._decoder.ended:
-            return State.CLOSED if self._ended else State.PEER_ENDED
+            return State.CLOSED if self._ended or self._cause else State.PEER_ENDED
         return State.WE_ENDED if self._ended else State.OPEN
 
     def send(self, message: Data) -> None:
@@ -182,7 +187,7 @@ class Framed(Engine):
         if self._closed or self._ended or self._cause:
             raise self._unable()
         if not isinstance(message, bytes):
-            message = _as_bytes(message)
+            message = as_view(message)
         size = len(message)
         if size > self._limits.max_message:
             limit = self._limits.max_message
@@ -214,8 +219,9 @@ class Framed(Engine):
 
     def receive(self, data: Data, now: float) -> None:
         """Take bytes that arrived, or the end."""
-        if not self._decoder.buffered:
+        if self._paused or not self._decoder.buffered:
             self._begun = now
+            self._paused = False
         self._arrived = now
         self._decoder.feed(data)
 
@@ -235,13 +241,13 @@ class Framed(Engine):
             messages = self._decoder.take(count)
         except Exception as error:
             self._failed = True
-            if self._cause and isinstance(error, TruncatedMessage):  # the peer did not end its stream there
-                raise self._unable() from self._cause
+            if self._cut and isinstance(error, TruncatedMessage):  # the peer did not end its stream there
+                raise self._unable(error.received) from self._cause
             raise
         if messages:
             self._begun = self._arrived
-        elif self._decoder.ended:
-            if self._cause:
+        elif self._decoder.ended and not self._decoder.buffered:
+            if self._cut:
                 raise self._unable() from self._cause
             raise ClosedByPeer("the peer has ended its stream; everything it sent has been received")
         return messages
@@ -251,20 +257,26 @@ class Framed(Engine):
         """Whether to stop reading."""
         inbox = self._limits.inbox
         self._full = self._decoder.buffered >= (inbox // 4 if self._full else inbox) and self._decoder.ready
+        self._paused = self._paused or self._full
         return self._full
 
     def deadline(self) -> float | None:
         """Return when the message at the front must have been finished."""
         grace = self._timeouts.message
         buffered = self._decoder.buffered
-        if grace is None or not buffered or self._decoder.ended or self._decoder.ready:
+        if grace is None or self._slow or not buffered or self._decoder.ended or self._decoder.ready:
             return None
         return self._begun + grace + buffered / self._timeouts.min_rate
 
     def expire(self, now: float) -> None:
         """Give the peer up if the message at the front is late."""
         deadline = self.deadline()
-        if deadline is not None and now >= deadline:
+        if deadline is None or now < deadline:
+            return
+        if self._paused:  # the time in which nobody read is not the peer's
+            self._begun = now
+            self._paused = False
+        else:
             self._slow = (self._decoder.buffered, now - self._begun)
 
     def end(self) -> None:
@@ -277,7 +289,9 @@ class Framed(Engine):
 
     def lost(self, cause: BaseException) -> None:
         """Note that the connection broke."""
-        self._cause = self._cause or cause
+        if self._cause is None:
+            self._cause = cause
+            self._cut = not self._decoder.ended
 
     def unused(self) -> bytes:
         """Return the bytes that arrived and were not handed out in messages."""
@@ -288,21 +302,24 @@ class Framed(Engine):
             self._out.append(b"".join(self._small) if len(self._small) > 1 else self._small[0])
             self._small = []
 
-    def _unable(self) -> ClosedByUs | ConnectionLost:
+    def _unable(self, unfinished: int = 0) -> ClosedByUs | ConnectionLost:
         if self._closed:
             return ClosedByUs("this connection was closed on this side")
         if self._cause:
-            inside = f"; {self._decoder.buffered} bytes of an unfinished message had arrived" * bool(
-                self._decoder.buffered
-            )
+            inside = f"; {unfinished} bytes of an unfinished message had arrived" if unfinished else ""
             lost = ConnectionLost(f"the connection was lost: {str(self._cause) or type(self._cause).__name__}{inside}")
             lost.__cause__ = self._cause
             return lost
         return ClosedByUs("this side has ended its stream: nothing more can be sent, only received")
 
 
-def _as_bytes(message: object) -> memoryview:
-    """View anything that holds bytes as bytes."""
+def as_view(message: object) -> memoryview:
+    """View anything that holds bytes as bytes, without copying them.
+
+    Raises:
+        TypeError: it holds none; text must be encoded first.
+
+    """
     if isinstance(message, str):
         raise TypeError("a message is bytes, and this is text: encode it first, as in message.encode()")
     return memoryview(message).cast("B")  # type: ignore[arg-type]  # TypeError says it all

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
-    "EXHAUSTED",
-    "PAUSE",
     "AddressInfo",
     "StrPath",
     "address_name",
@@ -21,9 +19,6 @@ __all__ = [
     "tune",
 ]
 
-#: Out of file descriptors or memory: an accept that fails so is worth trying again, after a pause in seconds.
-EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-PAUSE = 0.1
 #: A path as the user may give it.
 StrPath = str | os.PathLike[str]
 #: What ``getaddrinfo`` returns, an entry.

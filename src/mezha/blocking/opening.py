@@ -29,7 +29,7 @@ def connect(
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
 ) -> Peer:
-    """Connect to a host and port, or to a Unix socket, and return the peer.
+    """Connect to a host and port (without a host: this one), or to a Unix socket, and return the peer.
 
     ``tls`` makes it a TLS connection; the certificate must be for ``server_hostname``, which is ``host`` if not given.
 
@@ -51,7 +51,7 @@ def connect(
             sock.close()
             raise
     else:
-        sock = socket.create_connection((host, port), times.connect)
+        sock = socket.create_connection((host or "localhost", port or 0), times.connect)
         tune(sock)
     if tls is None:
         stream = open_stream(sock)

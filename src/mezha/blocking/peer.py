@@ -1,6 +1,7 @@
 """A blocking connection: send a message, receive a message."""
 
 import socket
+import ssl
 import threading
 import time
 from bisect import bisect_left, bisect_right
@@ -51,7 +52,6 @@ class Peer:
         self._closed = False
         # Encoded and not yet taken by the system. Never the beginning of a message, unless a thread is in send().
         self._unsent: list[Data] = []
-        self._broken: OSError | None = None
         self._local = _address(stream.socket.getsockname)
         self._remote = _address(stream.socket.getpeername)
 
@@ -74,7 +74,7 @@ class Peer:
     def send_many(self, messages: Iterable[Data], *, timeout: float | None = None) -> None:
         """Send many messages with few system calls. Each is received as one message, as if sent one by one.
 
-        An iterable is consumed as the messages go out. No message of another thread comes in between.
+        An iterable is consumed as the messages go out.
 
         Raises:
             LocalProtocolError: one message was refused. Those before it, its attribute ``sent`` of them, were sent.
@@ -190,6 +190,12 @@ class Peer:
         """The address of the peer, as people write it; it stays after the end."""
         return address_name(self._remote)
 
+    @property
+    def tls(self) -> ssl.SSLSocket | None:
+        """The TLS session, to ask it for the peer's certificate or the cipher; ``None`` without TLS."""
+        sock = self._stream.socket
+        return sock if isinstance(sock, ssl.SSLSocket) else None
+
     def fileno(self) -> int:
         """Return the file descriptor, for ``select`` and the like; -1 after the end.
 
@@ -292,8 +298,6 @@ class Peer:
         if count is None:
             self._engine.expire(now)
             return deadline is None or now < deadline
-        if not count and self._broken:  # the end that a failed send has found already
-            self._engine.lost(self._broken)
         self._engine.receive(view[:count], now)
         return True
 
@@ -318,8 +322,6 @@ class Peer:
         done = 0
         try:
             while self._unsent:
-                if self._broken:
-                    raise self._broken
                 taken = self._stream.send(self._unsent, deadline)
                 if taken is None:
                     break
@@ -350,7 +352,7 @@ class Peer:
     def _lost(self, error: OSError) -> ConnectionLost | ClosedByUs:
         if self._engine.state is State.CLOSED:
             return ClosedByUs("this connection was closed on this side, with a message under way")
-        self._broken = error
+        self._engine.lost(error)  # recv goes on with what is still there
         return ConnectionLost(f"the connection was lost: {error}")
 
 

@@ -13,9 +13,10 @@ from typing import Self
 
 from mezha.blocking.peer import Peer
 from mezha.blocking.stream import open_stream, open_tls_stream
-from mezha.errors import ClosedByPeer, ClosedByUs, MezhaError
+from mezha.errors import ClosedByUs
+from mezha.serving import EXHAUSTED, PAUSE, log_end
 from mezha.settings import Settings
-from mezha.sockets import EXHAUSTED, PAUSE, address_name, close_listening, port_of, tune
+from mezha.sockets import address_name, close_listening, port_of, tune
 
 __all__ = ["Listener", "Server"]
 
@@ -255,14 +256,8 @@ class Server:
                 with self._changed:
                     self._cuts[thread] = peer.abort
                 self._handler(peer)
-        except ClosedByPeer:
-            log.debug("%s: closed by the peer", name)
-        except (MezhaError, OSError) as error:
-            log.log(
-                logging.DEBUG if self._stopping else logging.WARNING, "%s: %s: %s", name, type(error).__name__, error
-            )
-        except Exception:
-            log.exception("%s: the handler failed", name)
+        except Exception as error:  # noqa: BLE001 - the server goes on
+            log_end(log, name, error, stopping=self._stopping)
         finally:
             self._leave(thread)
 

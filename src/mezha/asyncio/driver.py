@@ -1,0 +1,246 @@
+"""The asyncio driver: moves bytes between a transport and an engine, and wakes the tasks that wait for them."""
+
+import asyncio
+import os
+import socket
+import ssl
+from collections import deque
+from collections.abc import Iterator
+from typing import cast
+from weakref import WeakKeyDictionary
+
+from mezha.engine import Engine
+from mezha.limits import Limits
+
+__all__ = ["Driver"]
+
+#: One receive buffer a loop: what was received has left it before the next read, and idle connections need none.
+_READ = 256 << 10
+_buffers: "WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview]" = WeakKeyDictionary()
+#: Buffers for the system that together are below this are joined: a copy costs less than a system call.
+_JOIN_BELOW = 64 << 10
+
+
+def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
+    try:
+        return _buffers[loop]
+    except KeyError:
+        return _buffers.setdefault(loop, memoryview(bytearray(_READ)))
+
+
+class Driver(asyncio.BufferedProtocol):
+    """One connection.
+
+    Sending: the first message of an idle connection is written at once, those that follow in the same tick of the
+    loop are written together at its end. Whoever sends when ``limits.outbox`` bytes wait is queued, in order, *before*
+    the message is accepted: a cancelled ``send`` has sent nothing.
+
+    Receiving: messages stay in the engine until somebody takes them; waiting is for bytes, never for a message, so a
+    cancelled ``recv`` loses nothing. When the engine is full, the transport stops reading.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_loop",
+        "_outbox",
+        "_readers",
+        "_reading",
+        "_socket",
+        "_tick",
+        "_timer",
+        "_writable",
+        "_writers",
+        "detached",
+        "engine",
+        "gone",
+        "tls",
+        "transport",
+    )
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._buffer = _buffer_of(self._loop)
+        self._outbox = limits.outbox
+        self._readers: list[asyncio.Future[None]] = []
+        self._writers: deque[asyncio.Future[None]] = deque()
+        self._reading = True
+        self._writable = True
+        self._tick: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.engine = engine
+        self.transport: asyncio.Transport
+        self.tls: ssl.SSLObject | None
+        self._socket: socket.socket | None
+        #: Done once the transport is.
+        self.gone: asyncio.Future[None] = self._loop.create_future()
+        #: The socket has been given away: what it still has to read belongs to somebody else.
+        self.detached = False
+
+    # -- what the transport calls -------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none, by name
+        # Asked now: the transport of TLS forgets it at its end.
+        self.tls = transport.get_extra_info("ssl_object")
+        self._socket = transport.get_extra_info("socket")
+        self.transport.set_write_buffer_limits(high=self._outbox)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Lend the buffer of the loop."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Hand over what was read."""
+        engine = self.engine
+        engine.receive(self._buffer[:nbytes], self._loop.time())
+        if self._readers:
+            self._wake_readers()
+        if engine.full and self._reading:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Note the end of the peer's stream; ours goes on, but for TLS, which cannot."""
+        self.engine.receive(b"", self._loop.time())
+        self._wake_readers()
+        return self.tls is None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note the end of the connection, after what had arrived before it."""
+        engine = self.engine
+        now = self._loop.time()
+        if exc is not None:
+            engine.lost(exc)
+        if not self.detached:
+            # A transport that fails in writing drops what it has not read. And a socket closed with bytes unread
+            # resets the connection, so that what was sent last might never arrive.
+            for data in self._unread():
+                if exc is not None:
+                    engine.receive(data, now)
+        engine.receive(b"", now)
+        engine.lost(ConnectionAbortedError("the peer ended the connection in both directions, as TLS does"))
+        if self._tick is not None:
+            self._tick.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._writable = True
+        self.gone.set_result(None)
+        self.wake()
+
+    def pause_writing(self) -> None:
+        """Let senders wait."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """Let the first sender go on, who will wake the next."""
+        self._writable = True
+        self.wake_writer()
+
+    # -- what a peer calls --------------------------------------------------------------------------------------------
+
+    @property
+    def congested(self) -> bool:
+        """Whether a sender has to wait its turn in ``room``."""
+        return bool(self._writers) or not self._has_room()
+
+    async def room(self) -> None:
+        """Wait for room. Whoever returns from here must call ``wake_writer`` when done."""
+        writer = self._loop.create_future()
+        self._writers.append(writer)
+        try:
+            while True:
+                await writer
+                if self._has_room():
+                    break
+                writer = self._writers[0] = self._loop.create_future()
+        except BaseException:
+            self._writers.remove(writer)
+            self.wake_writer()
+            raise
+        self._writers.popleft()
+
+    def wake_writer(self) -> None:
+        """Let the first of those who wait in ``room`` go on, if there is room."""
+        if self._writers and self._has_room() and not self._writers[0].done():
+            self._writers[0].set_result(None)
+
+    def flush_soon(self) -> None:
+        """Write what the engine has: at once on an idle connection, or else at the end of this tick of the loop."""
+        if self._tick is None:
+            self.flush()
+            self._tick = self._loop.call_soon(self._end_tick)
+
+    def flush(self) -> None:
+        """Write what the engine has."""
+        small = self.engine.outgoing_size < _JOIN_BELOW
+        buffers = self.engine.outgoing()
+        if self.transport.is_closing():
+            return
+        if small and len(buffers) > 1:
+            buffers = [b"".join(buffers)]
+        for buffer in buffers:
+            self.transport.write(buffer)
+
+    async def readable(self) -> None:
+        """Wait until the engine has been given something, bytes or an end."""
+        if not self._reading:
+            self.read_on()
+        if self._timer is None and (due := self.engine.deadline()) is not None:
+            self._timer = self._loop.call_at(due, self._expire)
+        reader = self._loop.create_future()
+        self._readers.append(reader)
+        try:
+            await reader
+        finally:
+            self._readers.remove(reader)
+
+    @property
+    def stopped_reading(self) -> bool:
+        """Whether the transport has been told to stop reading; see ``read_on``."""
+        return not self._reading
+
+    def read_on(self) -> None:
+        """Let the transport read again, if the engine has room."""
+        if not self.engine.full and not self.gone.done():
+            self._reading = True
+            self.transport.resume_reading()
+
+    def wake(self) -> None:
+        """Let all who wait find out how things are."""
+        self._wake_readers()
+        self.wake_writer()
+
+    # -- below --------------------------------------------------------------------------------------------------------
+
+    def _has_room(self) -> bool:
+        return self.gone.done() or (self._writable and self.engine.outgoing_size < self._outbox)
+
+    def _wake_readers(self) -> None:
+        for reader in self._readers:
+            if not reader.done():
+                reader.set_result(None)
+
+    def _end_tick(self) -> None:
+        self._tick = None
+        if self.engine.outgoing_size:
+            self.flush()
+            self._tick = self._loop.call_soon(self._end_tick)  # busy: the next tick gathers, too
+            self.wake_writer()
+
+    def _expire(self) -> None:
+        self._timer = None
+        self.engine.expire(self._loop.time())
+        self._wake_readers()  # who sees the error, or waits again, until the next deadline
+
+    def _unread(self) -> Iterator[bytes]:
+        """Read what the system still has at the end. Not under TLS: it would have to be decrypted."""
+        if os.name != "posix" or self._socket is None or self._socket.fileno() < 0 or self.tls is not None:
+            return
+        with socket.socket(fileno=os.dup(self._socket.fileno())) as last:
+            last.setblocking(False)
+            try:
+                while data := last.recv(65536):
+                    yield data
+            except OSError:
+                pass  # nothing more, or a reset, which the transport has reported

@@ -1,0 +1,190 @@
+"""The verbs of the asyncio flavour: connect, listen, serve, wrap. Each can be awaited, or used with ``async with``."""
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from mezha.asyncio.peer import Peer
+from mezha.asyncio.server import Listener, Server, open_peer
+from mezha.framing import Framing
+from mezha.limits import Limits, Timeouts
+from mezha.observe import Observer
+from mezha.settings import Settings
+from mezha.sockets import StrPath, bind_tcp, bind_unix, require_place
+
+__all__ = ["Opening", "connect", "listen", "serve", "wrap"]
+
+T = TypeVar("T", bound=AbstractAsyncContextManager[Any])
+
+
+class Opening(Generic[T]):
+    """Something about to be opened: ``await`` it, or open and close it with ``async with``."""
+
+    def __init__(self, open_it: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._open = open_it
+        self._opened: T
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> T:
+        self._opened = await self._open()
+        return self._opened
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._opened.__aexit__(kind, error, traceback)
+
+
+def connect(
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    unix: StrPath | None = None,
+    framing: Framing,
+    tls: ssl.SSLContext | None = None,
+    server_hostname: str | None = None,
+    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
+    observer: Observer | None = None,
+) -> Opening[Peer]:
+    """Connect to a host and port (without a host: this one), or to a Unix socket; the result is a :class:`Peer`.
+
+    ``tls`` makes it a TLS connection; the certificate must be for ``server_hostname``, which is ``host`` if not given.
+
+    Raises:
+        OSError: no connection (ConnectionRefusedError, socket.gaierror, ssl.SSLError …); TimeoutError after
+            ``Timeouts.connect`` seconds.
+        TypeError: neither a host and port nor a path, or both.
+
+    """
+    settings = Settings(framing, limits, timeouts, observer)
+    require_place(host, port, unix)
+
+    async def open_it() -> Peer:
+        loop = asyncio.get_running_loop()
+        if unix is not None:
+            path = os.fspath(unix)
+            name = None if tls is None else server_hostname or ""
+            return await open_peer(
+                lambda factory: loop.create_unix_connection(factory, path, ssl=tls, server_hostname=name), settings
+            )
+        place = (host or "localhost", port or 0)
+        return await open_peer(
+            lambda factory: loop.create_connection(factory, *place, ssl=tls, server_hostname=server_hostname), settings
+        )
+
+    return Opening(open_it)
+
+
+def listen(
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    unix: StrPath | None = None,
+    framing: Framing,
+    tls: ssl.SSLContext | None = None,
+    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
+    observer: Observer | None = None,
+    backlog: int = 100,
+) -> Opening[Listener]:
+    """Listen at a host and port, or at the path of a Unix socket; the result is a :class:`Listener`.
+
+    Without a host it listens at every address of this machine. Port 0 is a free port: see ``Listener.port``.
+    ``backlog`` connections wait in the system until they are accepted. An observer watches all connections.
+
+    Raises:
+        OSError: the address is taken, or not of this machine.
+        TypeError: neither a port nor a path, or both.
+
+    """
+    settings = Settings(framing, limits, timeouts, observer)
+    require_place(host, port, unix)
+
+    async def open_it() -> Listener:
+        if unix is not None:
+            sockets = bind_unix(unix, backlog=backlog)
+        else:
+            places = await asyncio.get_running_loop().getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
+            sockets = bind_tcp(places, backlog=backlog)
+        return Listener(sockets, settings, tls=tls)
+
+    return Opening(open_it)
+
+
+def serve(
+    handler: Callable[[Peer], Awaitable[object]],
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    unix: StrPath | None = None,
+    framing: Framing,
+    tls: ssl.SSLContext | None = None,
+    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
+    observer: Observer | None = None,
+    backlog: int = 100,
+    max_connections: int = 1000,
+) -> Opening[Server]:
+    """Serve: ``await handler(peer)`` in a task for each connection; the result is a :class:`Server`, serving already.
+
+    At the end of an ``async with`` block it stops gracefully, as ``Server.stop`` does.
+
+    Raises:
+        OSError: the address is taken, or not of this machine.
+        TypeError: neither a port nor a path, or both.
+
+    """
+    listening = listen(
+        host,
+        port,
+        unix=unix,
+        framing=framing,
+        tls=tls,
+        limits=limits,
+        timeouts=timeouts,
+        observer=observer,
+        backlog=backlog,
+    )
+
+    async def open_it() -> Server:
+        return Server(await listening, handler, max_connections=max_connections)
+
+    return Opening(open_it)
+
+
+def wrap(
+    sock: socket.socket,
+    framing: Framing,
+    *,
+    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
+    observer: Observer | None = None,
+) -> Opening[Peer]:
+    """Make a peer of a connected socket that you already have; the result is a :class:`Peer`.
+
+    The socket belongs to the peer from now on, and is made non-blocking; ``detach`` gives it back.
+
+    Raises:
+        TypeError: an :class:`ssl.SSLSocket`, which an event loop cannot use.
+
+    """
+    settings = Settings(framing, limits, timeouts, observer)
+    if isinstance(sock, ssl.SSLSocket):
+        raise TypeError("an event loop cannot use an ssl.SSLSocket: connect with tls=, or wrap it in mezha.blocking")
+
+    async def open_it() -> Peer:
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        return await open_peer(lambda factory: loop.create_connection(factory, sock=sock), settings)
+
+    return Opening(open_it)

@@ -1,0 +1,289 @@
+"""Asyncio servers: a listener that accepts connections, and a server with one task for each of them."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from mezha.asyncio.driver import Driver
+from mezha.asyncio.peer import Peer
+from mezha.errors import ClosedByUs
+from mezha.limits import Limits
+from mezha.serving import EXHAUSTED, PAUSE, log_end
+from mezha.settings import Settings
+from mezha.sockets import address_name, close_listening, port_of
+
+__all__ = ["Listener", "Server", "open_peer"]
+
+log = logging.getLogger("mezha.asyncio")
+
+#: Connections accepted from the system and not yet asked for.
+_AHEAD = 8
+
+
+async def open_peer(opening: Callable[[Callable[[], Driver]], Awaitable[object]], settings: Settings) -> Peer:
+    """Return the peer at the other end of what ``opening``, a method of the loop, opens with a protocol factory.
+
+    Raises:
+        OSError: it could not be opened; TimeoutError after ``Timeouts.connect`` seconds.
+
+    """
+    driver = Driver(settings.engine(), settings.limits or Limits())
+    scope = asyncio.timeout(settings.times.connect)
+    try:
+        async with scope:
+            await opening(lambda: driver)
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise TimeoutError(f"no connection within {settings.times.connect:g} s (Timeouts.connect)") from None
+    return Peer(driver, close_timeout=settings.times.close)
+
+
+class Listener:
+    """Listening sockets: ``accept`` the peers that connect, or iterate over them. Belongs to the running loop."""
+
+    def __init__(
+        self, sockets: Sequence[socket.socket], settings: Settings, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        #: The listening sockets: a host may have several addresses.
+        self.sockets = tuple(sockets)
+        self._settings = settings
+        self._tls = tls
+        self._names = tuple(address_name(sock.getsockname()) for sock in sockets)
+        self._port = port_of(sockets)
+        self._closed = False
+        self._accepted: asyncio.Queue[tuple[socket.socket, object] | None] = asyncio.Queue(_AHEAD)
+        self._acceptors: list[asyncio.Task[None]] = []
+        for sock in sockets:
+            sock.setblocking(False)
+            self._acceptors.append(asyncio.create_task(self._accept_from(sock)))
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it listens, as people write it."""
+        return self._names
+
+    @property
+    def port(self) -> int:
+        """The TCP port.
+
+        Raises:
+            ValueError: it listens on a Unix socket.
+
+        """
+        if self._port is None:
+            raise ValueError(f"{self._names[0]} is a Unix socket, and has no port")
+        return self._port
+
+    async def accept(self) -> Peer:
+        """Wait for the next peer, and return it. One that fails in TLS is logged and passed over.
+
+        Raises:
+            ClosedByUs: the listener was closed, also in another task.
+
+        """
+        while True:
+            sock, address = await self.accept_socket()
+            try:
+                return await self.greet(sock)
+            except OSError as error:
+                log.warning("%s: connection not opened: %s", address_name(address), error)
+
+    async def accept_socket(self) -> tuple[socket.socket, object]:
+        """Wait for the next connection; return its socket, with nothing done to it, and its address. See ``greet``.
+
+        Raises:
+            ClosedByUs: the listener was closed.
+
+        """
+        accepted = None if self._closed else await self._accepted.get()
+        if accepted is None:
+            if self._accepted.empty():
+                self._accepted.put_nowait(None)  # for the next one who waits
+            raise ClosedByUs("this listener was closed on this side")
+        return accepted
+
+    async def greet(self, sock: socket.socket) -> Peer:
+        """Make a peer of a socket that was accepted, with the TLS handshake if there is one.
+
+        Raises:
+            OSError: the handshake failed or took too long; the socket is closed.
+
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            return await open_peer(
+                lambda factory: loop.connect_accepted_socket(factory, sock, ssl=self._tls), self._settings
+            )
+        except BaseException:
+            sock.close()
+            raise
+
+    async def __aiter__(self) -> AsyncIterator[Peer]:
+        """Accept peers until the listener is closed."""
+        try:
+            while True:
+                yield await self.accept()
+        except ClosedByUs:
+            return
+
+    def close(self) -> None:
+        """Stop listening; peers accepted before stay. Never raises, and may be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        for acceptor in self._acceptors:
+            acceptor.cancel()
+        close_listening(self.sockets)
+        while not self._accepted.empty():
+            if accepted := self._accepted.get_nowait():
+                accepted[0].close()
+        self._accepted.put_nowait(None)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<mezha.asyncio.Listener {', '.join(self._names)}{', closed' * self._closed}>"
+
+    async def _accept_from(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted = await loop.sock_accept(sock)
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    log.warning("cannot accept connections: %s; trying again in %g s", error, PAUSE)
+                    await asyncio.sleep(PAUSE)
+                continue
+            try:
+                await self._accepted.put(accepted)
+            except BaseException:
+                accepted[0].close()
+                raise
+
+
+class Server:
+    """Serves the peers of a listener, each by ``await handler(peer)`` in a task of its own.
+
+    The connection is closed when the handler returns. What it raises is logged (logger ``mezha.asyncio``): a fault of
+    the peer or of the network in a line, anything else with its traceback. While ``max_connections`` are being
+    served, others wait in the system's backlog.
+    """
+
+    def __init__(
+        self, listener: Listener, handler: Callable[[Peer], Awaitable[object]], *, max_connections: int = 1000
+    ) -> None:
+        if max_connections < 1:
+            listener.close()
+            raise ValueError(f"max_connections must be 1 or more, not {max_connections}")
+        self.listener = listener
+        self._handler = handler
+        self._seats = asyncio.Semaphore(max_connections)
+        self._handlers: dict[asyncio.Task[None], Peer | None] = {}
+        self._stopping = False
+        self._accepting = asyncio.create_task(self._accept())
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The listening sockets."""
+        return self.listener.sockets
+
+    @property
+    def port(self) -> int:
+        """The TCP port; ValueError for a Unix socket."""
+        return self.listener.port
+
+    @property
+    def connections(self) -> int:
+        """How many connections are being served."""
+        return len(self._handlers)
+
+    def is_serving(self) -> bool:
+        """Return whether new connections are accepted."""
+        return not self._stopping
+
+    async def serve_forever(self) -> None:
+        """Serve until ``close`` or ``stop`` is called, or until cancelled; then stop gracefully."""
+        try:
+            await asyncio.wait([self._accepting])
+        finally:
+            await self.stop()
+
+    def close(self) -> None:
+        """Stop listening; the connections being served go on."""
+        self._stopping = True
+        self.listener.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until, after ``close``, all handlers have ended."""
+        await asyncio.wait([self._accepting])
+        if others := self._others():
+            await asyncio.wait(others)
+
+    async def stop(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - no limit on the call, but a notice period
+        """Stop listening, give the handlers ``timeout`` seconds to finish, then cut the connections left.
+
+        Handlers that go on even so are cancelled; it returns when all have ended. Cancelled itself, it cuts at once.
+        """
+        self.close()
+        try:
+            if others := self._others():
+                await asyncio.wait(others, timeout=timeout)
+        finally:
+            for task in self._others():
+                if peer := self._handlers[task]:
+                    peer.abort()
+                else:
+                    task.cancel()  # still in its handshake
+        if others := self._others():
+            await asyncio.wait(others, timeout=1.0)
+        for task in self._others():
+            task.cancel()
+        await self.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _others(self) -> list[asyncio.Task[None]]:
+        """Return the tasks of other handlers: a handler may stop the server it runs in."""
+        return [task for task in self._handlers if task is not asyncio.current_task()]
+
+    async def _accept(self) -> None:
+        try:
+            while True:
+                await self._seats.acquire()
+                sock, address = await self.listener.accept_socket()
+                task = asyncio.create_task(self._serve(sock, address_name(address)))
+                self._handlers[task] = None
+                task.add_done_callback(self._leave)
+        except ClosedByUs:
+            pass
+
+    async def _serve(self, sock: socket.socket, name: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            async with await self.listener.greet(sock) as peer:
+                self._handlers[task] = peer
+                await self._handler(peer)
+        except Exception as error:  # noqa: BLE001 - the server goes on
+            log_end(log, name, error, stopping=self._stopping)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        del self._handlers[task]
+        self._seats.release()
