@@ -1,0 +1,42 @@
+# make lab    the main job: the lab, live on this machine
+# make test   all tests, on every CPython from 3.11 up that is found
+# make check  format, lint, types, and the snippets of the docs
+#
+# Each sets up what it needs, in .venv and .envs inside the checkout. PYTHON=/path/to/python3 chooses the default one.
+
+PYTHON ?= $(shell python3 tools/interpreters.py --first)
+VENV := .venv
+INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
+
+.PHONY: lab test check format clean
+
+lab: $(VENV)/ready-cli
+	$(VENV)/bin/mezha lab
+
+test:
+	PYTHON=$(PYTHON) $(PYTHON) tools/test.py
+
+check: $(VENV)/ready-dev
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pyright
+	$(VENV)/bin/python -m pytest -q tests/test_docs.py
+
+format: $(VENV)/ready-dev
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+clean:
+	rm -rf $(VENV) .envs build dist src/*.egg-info .*_cache .hypothesis .coverage* htmlcov
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/ready-cli: pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) '.[cli]'
+	touch $@
+
+$(VENV)/ready-dev: pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) '.[dev]'
+	touch $@
