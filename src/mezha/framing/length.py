@@ -113,7 +113,8 @@ class LengthPrefixed(Framing):
         head = layout.head
         _check_fixed(layout.before, buffer, 0)
         if len(buffer) < head:
-            return Need(head)
+            # a wrong byte is an answer, too, and shows as soon as it is there
+            return Need(head if len(buffer) >= len(layout.before) else len(buffer) + 1)
         value = layout.unpack(buffer, self.offset)[0]
         end = head + value + self.adjust
         if end < head + len(layout.after):
@@ -130,7 +131,9 @@ class LengthPrefixed(Framing):
                 limit=limit,
             )
         _check_fixed(layout.after, buffer, head)
-        return Frame(self.strip, end, end) if len(buffer) >= end else Need(end)
+        if len(buffer) >= end:
+            return Frame(self.strip, end, end)
+        return Need(end if len(buffer) >= head + len(layout.after) else len(buffer) + 1)
 
     def run(self) -> Run:
         """Return the kernel for these parameters."""
@@ -213,7 +216,7 @@ class LengthPrefixed(Framing):
             return f". Its first bytes are {header!r}: this looks like {stranger}"
         swapped = int.from_bytes(value.to_bytes(self.width, "big"), "little")
         size = swapped + self.adjust + self._layout.head - self.strip
-        if swapped != value and 0 <= size <= limit:
+        if value >= 256 ** (self.width - 1) and swapped != value and 0 <= size <= limit:
             other = "little" if self.byteorder == "big" else "big"
             return f". Read as {other}-endian the length is {swapped}: does the peer use the other byte order?"
         return f". Its header is {header.hex(' ')}: does the peer use another framing?"
@@ -263,6 +266,6 @@ def _unpack_little(data: Data, start: int) -> tuple[int]:
 
 def _check_fixed(expected: bytes, buffer: bytearray, start: int) -> None:
     """Compare as much of ``expected`` as has arrived; name one byte only, so that every cut gives the same error."""
-    for place, (want, got) in enumerate(zip(expected, buffer[start:], strict=False), start):
+    for place, (want, got) in enumerate(zip(expected, buffer[start : start + len(expected)], strict=False), start):
         if want != got:
             raise FramingError(f"byte {place} of a frame must be 0x{want:02x} here, and is 0x{got:02x}")

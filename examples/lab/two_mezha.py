@@ -1,0 +1,29 @@
+"""The lab's second program with mezha: two messages at once, and each arrives as it was sent."""
+
+from socket import SO_REUSEADDR, SOL_SOCKET, socket
+
+from mezha import Lines
+from mezha.blocking import wrap
+
+server_socket = socket()
+server_socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+host = "localhost"
+port = 1898
+server_socket.bind((host, port))
+server_socket.listen(5)
+
+client_socket = socket()
+client_socket.connect((host, port))
+client = wrap(client_socket, Lines())
+
+connection, address = server_socket.accept()
+new_client = wrap(connection, Lines())
+
+for i in range(10):
+    new_client.send(b"Hello!")
+    new_client.send(b"World!")
+    print(client.recv())
+    print(client.recv())
+
+new_client.close()
+server_socket.close()
