@@ -139,7 +139,9 @@ def wrap(
 ) -> Peer:
     """Make a peer of a connected socket that you already have, plain or :class:`ssl.SSLSocket`.
 
-    The socket belongs to the peer from now on; ``detach`` gives it back.
+    The socket belongs to the peer from now on; ``detach`` gives it back. Nagle's algorithm is switched off, as on every
+    connection of mezha.
     """
     settings = Settings(framing, limits, timeouts, observer)
+    tune(sock)
     return Peer(open_stream(sock), settings.engine(), close_timeout=settings.times.close)
