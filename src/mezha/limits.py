@@ -46,7 +46,7 @@ class Timeouts:
     close: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("connect", "message", "close"):
-            value: float | None = getattr(self, name)
-            _require(value is None or value >= 0, f"{name} must be 0 or more seconds, not {value}")
+        for name, value in (("connect", self.connect), ("message", self.message), ("close", self.close)):
+            endless = value is None and name != "close"  # close() never hangs
+            _require(endless or (value is not None and value >= 0), f"{name} must be 0 or more seconds, not {value}")
         _require(self.min_rate > 0, f"min_rate must be more than 0 bytes a second, not {self.min_rate}")

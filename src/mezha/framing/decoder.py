@@ -101,15 +101,18 @@ class Decoder:
             MessageTooLarge: the message at the front is over the limit.
 
         """
-        if self.buffered < self._need and not self._ended:
-            return []
-        if self._run is not None:
-            run, self._position = self._run(self._data, self._position, self._limit, count)
-            if run:
-                self._need, self._resume = 1, 0
-                return run
         messages: list[bytes] = []
-        while len(messages) < count:
+        if len(self._data) - self._position < self._need and not self._ended:
+            return messages
+        while (wanted := count - len(messages)) > 0:
+            # A kernel searches from the front: where split() has begun to search, it has to go on.
+            if self._run is not None and not self._resume:
+                run, self._position = self._run(self._data, self._position, self._limit, wanted)
+                if run:
+                    self._need = 1
+                    messages += run
+                    if len(run) == wanted:
+                        break
             try:
                 frame = self._front()
             except Exception:
@@ -123,6 +126,8 @@ class Decoder:
                 messages.append(bytes(view[frame.start : frame.stop]))
             self._position = frame.end
             self._need, self._resume = 1, 0
+        if self._position == len(self._data):  # an idle connection keeps no memory
+            self._data, self._position = b"", 0
         return messages
 
     def __iter__(self) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ class Netstring(Framing):
                     limit=limit,
                 )
         else:
-            return Need(len(buffer) + 2)
+            return Need(len(buffer) + 1)
         size = int(buffer[:place])
         if size > limit:
             raise MessageTooLarge(

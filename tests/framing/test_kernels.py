@@ -1,0 +1,75 @@
+"""The kernels: whatever they cut is what ``split`` alone would have said, and they leave the rest alone."""
+
+import laws
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import FRAMINGS, messages, streams
+
+from mezha.framing import Delimited, Framing, LengthPrefixed, Lines, Run, VarintPrefixed
+from mezha.framing._kernels import delimited_kernel, length_kernel, varint_run
+
+KERNELS: list[type[Framing]] = [LengthPrefixed, VarintPrefixed, Delimited, Lines]
+every_kernel = pytest.mark.parametrize("kind", KERNELS, ids=lambda kind: kind.__name__)
+
+
+def kernel_of(framing: Framing) -> Run:
+    run = framing.run()
+    assert run
+    return run
+
+
+@every_kernel
+@given(data=st.data())
+def test_a_kernel_cuts_what_split_would(kind: type[Framing], data: st.DataObject) -> None:
+    framing = data.draw(FRAMINGS[kind])
+    stream, limit = data.draw(streams(framing))
+    skipped = data.draw(st.binary(max_size=5))
+    count = data.draw(st.integers(0, 6))
+    run = kernel_of(framing)
+    cut, position = run(skipped + stream, len(skipped), limit, count)
+    reading = laws.known(framing, stream, limit)
+    assert cut == reading.messages[: len(cut)]
+    assert len(cut) <= count
+    assert position == len(skipped) + reading.starts[len(cut)]
+    assert run(bytearray(skipped + stream), len(skipped), limit, count) == (cut, position)
+    assert all(type(message) is bytes for message in cut)
+
+
+@every_kernel
+@given(data=st.data())
+def test_a_kernel_cuts_all_that_is_whole_and_usual(kind: type[Framing], data: st.DataObject) -> None:
+    framing = data.draw(FRAMINGS[kind])
+    some = data.draw(st.lists(messages(framing), max_size=5))
+    stream = b"".join(b"".join(framing.encode(message)) for message in some)
+    run = kernel_of(framing)
+    assert run(stream, 0, 1000, 9) == (some, len(stream))
+    for count in range(len(some)):
+        assert run(stream, 0, 1000, count)[0] == some[:count]
+
+
+def test_a_length_kernel_stops_in_front_of_what_is_not_its_business() -> None:
+    run = length_kernel(lambda data, start: (data[start],), 1, 2, 0, 3, b"<", b">")
+    sound = b"<\2>a<\1>"
+    assert run(sound, 0, 1, 9) == ([b"a", b""], 7)
+    assert run(sound + b"<", 4, 1, 9) == ([b""], 7)
+    for fault in (b"<\0", b"<\3>ab", b"(\1>", b"<\1)", b"<\2>"):
+        assert run(sound + fault, 0, 1, 9) == ([b"a", b""], 7)
+
+
+def test_a_varint_kernel_leaves_long_lengths_and_faults_to_split() -> None:
+    sound = b"\1a" + b"\x80\1" + bytes(128) + b"\x80\x80\1" + bytes(1 << 14)
+    expected = ([b"a", bytes(128), bytes(1 << 14)], len(sound))
+    too_large = b"\x81\x80\1" + bytes(16385)
+    for rest in (b"", b"\2a", b"\x80", b"\x80\0", b"\x80\x80", b"\x80\x80\0", b"\x80\x80\x80\1", too_large):
+        assert varint_run(sound + rest, 0, 1 << 14, 9) == expected
+
+
+def test_a_delimited_kernel_looks_no_further_than_the_limit() -> None:
+    run = delimited_kernel(b"--", carriage_return=False)
+    assert run(b"abc--abcd--", 0, 3, 9) == ([b"abc"], 5)
+    assert run(b"abc--ab\r--", 0, 3, 9) == ([b"abc", b"ab\r"], 10)
+    run = delimited_kernel(b"\n", carriage_return=True)
+    assert run(b"abc\r\nabcd\n", 0, 3, 9) == ([b"abc"], 5)
+    assert run(b"abc\nabc\r\r\n", 0, 3, 9) == ([b"abc"], 4)
+    assert run(b"\n\r\n\r\r\n", 0, 3, 9) == ([b"", b"", b"\r"], 6)

@@ -1,0 +1,103 @@
+"""The string forms: what they name, and what is said where they name nothing."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import FRAMINGS
+
+from mezha.framing import (
+    Delimited,
+    FixedSize,
+    Framing,
+    LengthPrefixed,
+    Lines,
+    Netstring,
+    VarintPrefixed,
+    names,
+    parse_framing,
+)
+
+
+@given(st.one_of(*FRAMINGS.values()))
+def test_every_framing_is_named_and_found_by_its_name(framing: Framing) -> None:
+    assert parse_framing(str(framing)) == framing
+
+
+@pytest.mark.parametrize(
+    ("text", "framing"),
+    [
+        ("length", LengthPrefixed()),
+        ("length:4:big", LengthPrefixed()),
+        ("length:2:little", LengthPrefixed(2, "little")),
+        ("length:2:big:adjust=-2", LengthPrefixed(2, adjust=-2)),
+        ("length:adjust=7", LengthPrefixed(adjust=7)),
+        ("length:2:offset=1:fixed=ca", LengthPrefixed(2, offset=1, fixed=b"\xca")),
+        ("length:2:big:offset=2:adjust=1:strip=0", LengthPrefixed(2, offset=2, adjust=1, strip=0)),
+        ("varint", VarintPrefixed()),
+        ("netstring", Netstring()),
+        (r"delimited:\r\n", Delimited(b"\r\n")),
+        ("lines", Lines()),
+        ("fixed:512", FixedSize(512)),
+    ],
+)
+def test_what_the_forms_mean(text: str, framing: Framing) -> None:
+    assert parse_framing(text) == framing
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("varint:32", "it takes no options"),
+        ("netstring:", "it takes no options"),
+        ("delimited", "a marker has one byte or more"),
+        ("delimited:", "a marker has one byte or more"),
+        ("delimited:\\", r"'unicodeescape' codec can't decode byte 0x5c in position 0: \ at end of string"),
+        ("delimited:\\x0", "'unicodeescape' codec can't decode bytes in position 0-2: truncated \\xXX escape"),
+        ("delimited:я", "'latin-1' codec can't encode character '\\u044f' in position 0: ordinal not in range(256)"),
+        (
+            "delimited:\\u044f",
+            "'latin-1' codec can't encode character '\\u044f' in position 0: ordinal not in range(256)",
+        ),
+        ("lines:cr", "its one option is the ending to write, 'lf' or 'crlf'"),
+        ("fixed", "its one option is the size of every message, in bytes"),
+        ("fixed:0", "the size must be 1 byte or more, not 0"),
+        ("fixed:big", "invalid literal for int() with base 10: 'big'"),
+        ("length:5", "a length can be 1, 2, 3, 4 or 8 bytes wide, not 5"),
+        ("length:4:middle", "'middle' is not understood there"),
+        ("length:big", "'big' is not understood there"),
+        ("length:4:big:9", "'9' is not understood there"),
+        ("length:", "'' is not understood there"),
+        ("length:4:big:offset", "'offset' is not understood there"),
+        ("length:4:big:width=4", "'width=4' is not understood there"),
+        ("length:4:big:adjust=x", "invalid literal for int() with base 10: 'x'"),
+        ("length:4:big:fixed=xy", "non-hexadecimal number found in fromhex() arg at position 0"),
+        ("length:4:big:offset=-1", "offset counts the bytes in front of the length, and cannot be -1"),
+        ("length:4:big:strip=2", "strip=2 would cut the length field in two: it stands at 0..4"),
+        (
+            "length:2:big:offset=1",
+            (
+                "1 bytes beside the length are stripped, so encode() must know them: "
+                "give fixed= those 1 bytes (not 0), or keep them with a smaller strip="
+            ),
+        ),
+    ],
+)
+def test_a_form_that_names_nothing_says_why(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match="^" + re.escape(f"{text!r} names no framing: {why}") + "$") as caught:
+        parse_framing(text)
+    assert type(caught.value) is ValueError
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("text", ["", "lenght", "Lines", "lines ", ":lines"])
+def test_an_unknown_name_is_answered_with_those_that_are(text: str) -> None:
+    name = text.partition(":")[0]
+    known = "length, varint, netstring, delimited, lines, fixed"
+    with pytest.raises(ValueError, match=f"^no framing is called {name!r}; there are {known}$"):
+        parse_framing(text)
+
+
+def test_every_framing_has_a_name_and_is_tested_by_it() -> None:
+    assert set(names.NAMES.values()) == set(FRAMINGS)

@@ -1,0 +1,442 @@
+"""The laws of framings and decoders, as functions: give them a framing, and they raise AssertionError if it breaks one.
+
+They know nothing of a framing but its ``encode`` and ``split``, so they hold for one of your own as well.
+"""
+
+import operator
+import time
+import tracemalloc
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cuts
+
+from mezha.engine import Framed
+from mezha.errors import LocalProtocolError, MessageTooLarge, TruncatedMessage
+from mezha.framing import Data, Decoder, Frame, Framing, Need, Run
+from mezha.limits import Limits
+
+__all__ = [
+    "Fault",
+    "Knowledge",
+    "Metered",
+    "Way",
+    "check_any_cut",
+    "check_backlog_is_cheap",
+    "check_inverse",
+    "check_limit",
+    "check_linear",
+    "check_reverse",
+    "check_split",
+    "check_takes_no_memory",
+    "fault_of",
+    "known",
+    "refuses",
+]
+
+_ALL = 1 << 62
+
+
+class Fault(NamedTuple):
+    """An error, as far as two of them can be the same."""
+
+    kind: type[Exception]
+    text: str
+    attributes: dict[str, Any]
+
+
+def fault_of(error: Exception) -> Fault:
+    """Describe an error, so that it can be compared."""
+    return Fault(type(error), str(error), dict(vars(error)))
+
+
+# -- what there is to know about a stream, by split() alone ------------------------------------------------------------
+
+
+class Knowledge(NamedTuple):
+    """What a stream says, by asking ``split`` anew after each byte: the plainest way to read, and the slowest."""
+
+    messages: list[bytes]
+    #: How many bytes had to be there until each message was known.
+    known_at: list[int]
+    #: Where each message's frame begins, and the rest behind the last.
+    starts: list[int]
+    #: What is wrong behind the messages, and how many bytes had to be there until it was known.
+    fault: Fault | None
+    fault_at: int
+
+    def after(self, size: int) -> tuple[int, Fault | None]:
+        """Say how many messages, and which fault, are known from the first ``size`` bytes."""
+        return sum(at <= size for at in self.known_at), self.fault if self.fault and self.fault_at <= size else None
+
+
+def known(framing: Framing, stream: bytes, limit: int) -> Knowledge:
+    """Read a stream with ``split`` alone."""
+    messages: list[bytes] = []
+    known_at: list[int] = []
+    starts = [0]
+    for size in range(1, len(stream) + 1):
+        verdict = _ask(framing, stream[starts[-1] : size], limit)
+        if isinstance(verdict, Fault):
+            return Knowledge(messages, known_at, starts, verdict, size)
+        if isinstance(verdict, Frame):
+            messages.append(stream[starts[-1] + verdict.start : starts[-1] + verdict.stop])
+            known_at.append(size)
+            starts.append(starts[-1] + verdict.end)
+    return Knowledge(messages, known_at, starts, None, 0)
+
+
+def _ask(framing: Framing, data: bytes, limit: int, resume: int = 0) -> Frame | Need | Fault:
+    buffer = bytearray(data)
+    try:
+        verdict = framing.split(buffer, limit, resume)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is compared
+        return fault_of(error)
+    finally:
+        assert buffer == data, "split() must not change the buffer"
+    return verdict
+
+
+def check_split(framing: Framing, stream: bytes, limit: int) -> None:
+    """``split`` knows no more than the bytes at the front, and says what they mean as soon as they show it.
+
+    - Once it has found a message or a fault, more bytes behind change nothing.
+    - ``Need.size`` is more than is there, and asking earlier than that would have brought nothing.
+    - ``resume``, any that it gave for fewer bytes of the same message, never changes the answer.
+    """
+    for start in known(framing, stream, limit).starts:
+        data = stream[start:]
+        verdicts = [_ask(framing, data[:size], limit) for size in range(1, len(data) + 1)]
+        needs: list[tuple[int, Need]] = []
+        for size, verdict in enumerate(verdicts, 1):
+            if not isinstance(verdict, Need):
+                assert all(later == verdict for later in verdicts[size:]), "more bytes have changed the answer"
+                assert all(need.size <= size for _, need in needs), f"{size} bytes show {verdict}: asked too late"
+            for earlier, need in needs if size <= 40 else needs[-1:]:
+                resumed = _ask(framing, data[:size], limit, need.resume)
+                assert _same(resumed, verdict), f"resumed from {earlier}, {size} bytes are {resumed}, not {verdict}"
+            if not isinstance(verdict, Need):
+                break
+            assert verdict.size > size, f"{size} bytes are there, and {verdict} asks for no more"
+            needs.append((size, verdict))
+
+
+def _same(one: Frame | Need | Fault, other: Frame | Need | Fault) -> bool:
+    if isinstance(one, Need) and isinstance(other, Need):
+        return one.size == other.size
+    return one == other
+
+
+# -- inverse -----------------------------------------------------------------------------------------------------------
+
+
+def check_inverse(framing: Framing, *parts: Data) -> None:
+    """What ``encode`` writes, ``split`` reads back, whatever stands behind it and however the message was handed in.
+
+    Raises:
+        LocalProtocolError: the framing refuses the message.
+
+    """
+    message = b"".join(parts)
+    wire = b"".join(framing.encode(*parts))
+    assert b"".join(framing.encode(message)) == wire, "the parts of a message must not show"
+    assert b"".join(framing.encode(bytearray(message))) == wire
+    assert b"".join(framing.encode(memoryview(message))) == wire
+    for behind in (b"", wire, b"\0", b"\n", b"\xff" * 9):
+        verdict = framing.split(bytearray(wire + behind), len(message))
+        assert isinstance(verdict, Frame), f"{verdict} for a whole message"
+        assert verdict.end == len(wire)
+        assert wire[verdict.start : verdict.stop] == message
+    decoder = framing.decoder(limit=len(message))
+    decoder.feed(wire * 3)
+    assert list(decoder) == [message] * 3
+
+
+def refuses(framing: Framing, *parts: Data) -> bool:
+    """Whether ``encode`` refuses a message."""
+    try:
+        framing.encode(*parts)
+    except LocalProtocolError:
+        return True
+    return False
+
+
+def check_reverse(
+    framing: Framing, stream: bytes, limit: int, same: Callable[[bytes, bytes | None], bool] = operator.eq
+) -> None:
+    """Whatever ``split`` accepts, ``encode`` writes again, byte for byte.
+
+    Where a framing reads more than it writes, ``same(read, written)`` says whether two frames mean the same; written is
+    ``None`` where ``encode`` refuses the message.
+    """
+    reading = known(framing, stream, limit)
+    for message, start, end in zip(reading.messages, reading.starts, reading.starts[1:], strict=False):
+        frame, written = stream[start:end], None if refuses(framing, message) else b"".join(framing.encode(message))
+        assert same(frame, written), f"read {frame!r}, wrote {written!r}"
+
+
+# -- any cut, same outcome ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to use a decoder."""
+
+    #: What ``take`` is asked for; 0 iterates instead.
+    count: int = 1
+    #: Take all there is after each piece, or one run, or nothing before the end.
+    pace: str = "all"
+    #: Look at ``ready`` before taking.
+    peek: bool = False
+
+
+WAYS = (
+    Way(),
+    Way(count=0),
+    Way(count=2),
+    Way(count=_ALL),
+    Way(peek=True),
+    Way(count=_ALL, peek=True),
+    Way(pace="one run"),
+    Way(pace="one run", count=2, peek=True),
+    Way(pace="nothing", count=_ALL),
+    Way(pace="nothing", count=0),
+)
+
+
+def check_any_cut(
+    framing: Framing,
+    stream: bytes,
+    limit: int,
+    cuttings: Iterable[Sequence[bytes]] = (),
+    ways: Sequence[Way] = WAYS,
+) -> None:
+    """However a stream is cut, and however the decoder is used: the same messages, then the same error or end.
+
+    What is known after each piece depends on the bytes so far, not on where they were cut: it is what ``split`` alone
+    says of them. All cuttings of :func:`cuts.everywhere` are tried, and yours.
+    """
+    reading = known(framing, stream, limit)
+    ends = [
+        _check_one_cut(framing, reading, cutting, limit, way)
+        for number, cutting in enumerate((*cuts.everywhere(stream), *cuttings))
+        for way in (ways if number < 2 else (ways[number % len(ways)],))  # all ways for the whole and for single bytes
+    ]
+    assert all(end == ends[0] for end in ends), "cuts have changed how it ends"
+
+
+def _check_one_cut(
+    framing: Framing, reading: Knowledge, cutting: Sequence[bytes], limit: int, way: Way
+) -> Fault | None:
+    decoder = framing.decoder(limit=limit)
+    got: list[bytes] = []
+    fault: Fault | None = None
+    size = 0
+    scratch = bytearray(max(map(len, cutting), default=0))
+    for piece in cutting:
+        scratch[: len(piece)] = piece
+        decoder.feed(memoryview(scratch)[: len(piece)])
+        scratch[:] = b"\xee" * len(scratch)  # a driver reads into the same memory again
+        size += len(piece)
+        if way.pace == "nothing":
+            continue
+        fault = _take(decoder, got, way, once=way.pace != "all") or fault
+        if way.pace == "all":
+            assert (len(got), fault) == reading.after(size), f"after {size} bytes, used as {way}"
+            assert fault or not decoder.ready
+            assert fault or decoder.unused() == b"".join(cutting)[reading.starts[len(got)] : size]
+    fault = _take(decoder, got, way) or fault
+    assert got == reading.messages
+    assert fault == reading.fault
+    decoder.feed(b"")
+    fault = _take(decoder, got, way)
+    assert got == reading.messages, "the end of a stream makes no message"
+    left = size - reading.starts[-1]
+    if reading.fault:
+        assert fault == reading.fault
+    elif left:
+        assert fault
+        assert fault.kind is TruncatedMessage
+        verdict = _ask(framing, b"".join(cutting)[reading.starts[-1] :], limit)
+        assert isinstance(verdict, Need)
+        assert fault.attributes == {"received": left, "needed": verdict.size}
+    else:
+        assert fault is None
+        assert decoder.buffered == 0
+    return fault
+
+
+def _take(decoder: Decoder, got: list[bytes], way: Way, *, once: bool = False) -> Fault | None:
+    """Take what there is; check what ``take`` and ``ready`` promise."""
+    try:
+        if way.count == 0:
+            got.extend(decoder)
+            return None
+        while True:
+            ready = decoder.ready if way.peek else None
+            run = decoder.take(way.count)
+            assert ready is None or ready == bool(run)
+            assert len(run) <= way.count
+            got += run
+            if once or not run:
+                return None
+            if len(run) < way.count:  # then nothing whole may have been left
+                once = True
+                assert decoder.take() == []
+    except AssertionError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        first = error
+    assert decoder.ready, "a fault is something to take, as often as one asks"
+    buffered = decoder.buffered
+    for _ in range(2):
+        again = _error_of(lambda: decoder.take(max(way.count, 1)))
+        assert again, "a fault was forgotten"
+        assert again is not first, "each raise makes a fresh exception"
+        assert fault_of(again) == fault_of(first)
+        if not decoder.ended:
+            decoder.feed(b"\n" * 1000)
+    assert decoder.buffered == buffered, "what is fed after an error is thrown away"
+    return fault_of(first)
+
+
+def _error_of(call: Callable[[], object]) -> Exception | None:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001
+        return error
+    return None
+
+
+# -- one limit ---------------------------------------------------------------------------------------------------------
+
+
+def check_limit(framing: Framing, message: bytes) -> None:
+    """A message of exactly the limit passes, one byte more is refused: in the decoder, at every cut, and in ``send``.
+
+    A framing that has no smaller messages at all may refuse such a limit instead, with ValueError.
+    """
+    wire = b"".join(framing.encode(message))
+    size = len(message)
+    for cutting in cuts.everywhere(wire, short=8):
+        got: list[bytes] = []
+        assert _fault_at_end(framing.decoder(limit=size), cutting, got) is None
+        assert got == [message]
+    open_handed = Framed(framing, limits=Limits(max_message=size))
+    open_handed.send(message)
+    assert b"".join(open_handed.outgoing()) == wire
+    if not size:
+        return
+    try:
+        strict = Framed(framing, limits=Limits(max_message=size - 1))
+    except ValueError:
+        return
+    for cutting in cuts.everywhere(wire, short=8):
+        got = []
+        fault = _fault_at_end(framing.decoder(limit=size - 1), cutting, got)
+        assert fault
+        assert fault.kind is MessageTooLarge
+        assert fault.attributes["limit"] == size - 1
+        assert fault.attributes["size"] in (size, None)
+        assert got == []
+    refusal = _error_of(lambda: strict.send(message))
+    assert isinstance(refusal, LocalProtocolError)
+    assert (refusal.size, refusal.limit) == (size, size - 1)
+    assert strict.outgoing() == []
+
+
+def _fault_at_end(decoder: Decoder, cutting: Sequence[bytes], got: list[bytes]) -> Fault | None:
+    try:
+        for piece in (*cutting, b""):
+            decoder.feed(piece)
+            got += decoder.take(_ALL)
+    except Exception as error:  # noqa: BLE001
+        return fault_of(error)
+    return None
+
+
+# -- linear ------------------------------------------------------------------------------------------------------------
+
+
+class Metered(Framing):
+    """A framing that works as the one inside, and counts the bytes that each call may have looked at."""
+
+    def __init__(self, framing: Framing) -> None:
+        self._framing = framing
+        self._run = framing.run()
+        #: Bytes looked at, at the worst.
+        self.looked = 0
+        #: Calls of ``split`` and of the kernel.
+        self.calls = 0
+
+    def encode(self, *parts: Data) -> Sequence[Data]:
+        """Encode."""
+        return self._framing.encode(*parts)
+
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+        """Split, and count from ``resume`` to the end of the message, or of the bytes."""
+        verdict = self._framing.split(buffer, limit, resume)
+        self.calls += 1
+        self.looked += (verdict.end if isinstance(verdict, Frame) else len(buffer)) - resume
+        return verdict
+
+    def run(self) -> Run | None:
+        """Return the kernel, which counts what it has cut, and the rest where it has stopped early."""
+        return self._count_run if self._run else None
+
+    def _count_run(self, data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+        assert self._run
+        messages, stop = self._run(data, start, limit, count)
+        self.calls += 1
+        self.looked += (stop if len(messages) == count else len(data)) - start
+        return messages, stop
+
+
+def check_linear(framing: Framing, message: bytes, piece: int = 1, *, each: int = 8) -> None:
+    """A message that arrives in small pieces costs work in proportion to its bytes, ``each`` looks a byte at most."""
+    metered = Metered(framing)
+    wire = b"".join(framing.encode(message))
+    decoder = metered.decoder(limit=len(message))
+    for start in range(0, len(wire), piece):
+        assert not decoder.take()
+        decoder.feed(wire[start : start + piece])
+    assert decoder.take() == [message]
+    assert metered.looked <= each * len(wire) + 100, f"{metered.looked / len(wire):.0f} looks a byte"
+    assert metered.calls <= 2 * len(wire) // piece + 10
+
+
+def check_backlog_is_cheap(framing: Framing, message: bytes, use: Callable[[Decoder, bytes], object]) -> None:
+    """However much waits to be taken, it costs nothing to go on: ``use(decoder, wire of one message)``.
+
+    This is about copies, which nothing can count. So it is timed: what 64 times the bytes wait for may take eight
+    times as long, where copying them would take some fifty times.
+    """
+    wire = b"".join(framing.encode(message))
+    spent: dict[int, float] = {}
+    for backlog in (1 << 16, 1 << 22):
+        decoder = framing.decoder()
+        decoder.feed(wire * (backlog // len(wire)))
+        best = float("inf")
+        for _ in range(5):
+            began = time.process_time()
+            for _ in range(200):
+                use(decoder, wire)
+            best = min(best, time.process_time() - began)
+        spent[backlog] = best
+    low, high = spent.values()
+    assert high < 8 * low + 0.001, f"{low * 5000:.1f} µs each became {high * 5000:.1f}"
+
+
+def check_takes_no_memory(framing: Framing, beginning: bytes, limit: int) -> None:
+    """A message announced and not sent costs no memory beyond the bytes that did arrive."""
+    decoder = framing.decoder(limit=limit)
+    tracemalloc.start()
+    try:
+        decoder.feed(beginning)
+        assert decoder.take() == []
+        assert not decoder.ready
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 << 10, f"{peak} bytes for {len(beginning)} that arrived"

@@ -1,0 +1,165 @@
+"""Hypothesis strategies: framings with all their parameters, messages they carry, and streams, sound and broken."""
+
+import itertools
+from collections.abc import Callable
+from typing import Self
+
+from hypothesis import strategies as st
+
+from mezha.framing import (
+    Data,
+    Delimited,
+    FixedSize,
+    Framing,
+    LengthPrefixed,
+    Lines,
+    Netstring,
+    VarintPrefixed,
+)
+
+__all__ = ["FRAMINGS", "Vast", "cuttings", "in_parts", "length_prefixed", "messages", "signs", "streams"]
+
+
+class Vast(bytes):
+    """A message of a size that nobody wants to have in memory, as far as an encoder can tell."""
+
+    size: int
+
+    def __new__(cls, size: int) -> Self:
+        """Pretend."""
+        vast = super().__new__(cls)
+        vast.size = size
+        return vast
+
+    def __len__(self) -> int:
+        return self.size
+
+
+@st.composite
+def length_prefixed(draw: st.DrawFn) -> LengthPrefixed:
+    """Every LengthPrefixed that can be, but for messages of a size that would take long to make."""
+    width = draw(st.sampled_from((1, 2, 3, 4, 8)))
+    offset = draw(st.integers(0, 5))
+    head = offset + width
+    strip = draw(st.integers(0, offset) | st.integers(head, head + 4))
+    unknown = strip if strip <= offset else strip - width
+    behind = max(strip - head, 0)
+    longest = 256**width - 1
+    adjust = draw(
+        st.sampled_from((0, -width, -head, behind))
+        | st.integers(-20, 40)
+        | (st.integers(behind - longest, behind - longest + 3) if width == 1 else st.nothing())
+    )
+    return LengthPrefixed(
+        width,
+        draw(st.sampled_from(("big", "little"))),
+        offset=offset,
+        adjust=adjust,
+        strip=strip,
+        fixed=draw(st.binary(min_size=unknown, max_size=unknown)),
+    )
+
+
+#: For each framing, all that can be constructed.
+FRAMINGS: dict[type[Framing], st.SearchStrategy[Framing]] = {
+    LengthPrefixed: length_prefixed(),
+    VarintPrefixed: st.just(VarintPrefixed()),
+    Netstring: st.just(Netstring()),
+    # Markers of few signs overlap with themselves and with what stands before them.
+    Delimited: st.builds(Delimited, st.text("ab", min_size=1, max_size=5).map(str.encode) | st.binary(min_size=1)),
+    Lines: st.builds(Lines, st.sampled_from((b"\n", b"\r\n"))),
+    FixedSize: st.builds(FixedSize, st.integers(1, 12)),
+}
+
+
+def signs(framing: Framing) -> st.SearchStrategy[int]:
+    """Bytes, mostly those that mean something in this framing."""
+    match framing:
+        case Delimited(marker):
+            some = (*marker, marker[0], marker[-1], 0x61)
+        case Lines():
+            some = (*b"\r\n\r\na",)
+        case Netstring():
+            some = (*b"01239:,:,a",)
+        case VarintPrefixed():
+            some = (0, 1, 2, 3, 0x7F, 0x80, 0x81, 0xFF)
+        case LengthPrefixed():
+            some = (0, 1, 2, 4, 9, 0xFF, *framing.fixed)
+        case _:
+            some = (*b"abc",)
+    return st.sampled_from(some) | st.integers(0, 255)
+
+
+def _bytes(framing: Framing, shortest: int = 0, longest: int = 20) -> st.SearchStrategy[bytes]:
+    return st.lists(signs(framing), min_size=shortest, max_size=longest).map(bytes)
+
+
+@st.composite
+def messages(draw: st.DrawFn, framing: Framing) -> bytes:
+    """A message that this framing carries."""
+    match framing:
+        case FixedSize(size):
+            return draw(_bytes(framing, size, size))
+        case Lines():
+            return draw(_bytes(framing)).replace(b"\n", b"_").rstrip(b"\r")
+        case Delimited(marker):
+            message = draw(_bytes(framing))
+            while (place := (message + marker).find(marker)) < len(message):
+                message = message[:place]
+            return message
+        case LengthPrefixed(width):
+            head = framing.offset + width
+            behind = max(framing.strip - head, 0)
+            shortest = max(framing.adjust, behind)
+            longest = min(256**width - 1 + framing.adjust, shortest + 20)
+            body = draw(_bytes(framing, max(shortest, 0) - behind, longest - behind))
+            if framing.strip >= head:
+                return body
+            length = (len(body) - framing.adjust).to_bytes(width, framing.byteorder)
+            kept = framing.offset - framing.strip
+            return draw(_bytes(framing, kept, kept)) + length + body
+        case _:
+            # 128 is where a varint grows by a byte, 10 and 100 where a netstring's length does
+            return draw(_bytes(framing) | st.integers(0, 140).map(bytes))
+
+
+@st.composite
+def in_parts(draw: st.DrawFn, message: bytes) -> list[Data]:
+    """A message as it may be handed to ``encode``: in any parts, of any type."""
+    places = sorted(draw(st.lists(st.integers(0, len(message)), max_size=4)))
+    bounds = [0, *places, len(message)]
+    kinds: st.SearchStrategy[Callable[[bytes], Data]] = st.sampled_from((bytes, bytearray, memoryview))
+    return [draw(kinds)(message[start:stop]) for start, stop in itertools.pairwise(bounds)]
+
+
+@st.composite
+def streams(draw: st.DrawFn, framing: Framing) -> tuple[bytes, int]:
+    """A stream and the limit to read it with: sound, cut off, altered in a place, over the limit, or mere noise."""
+    if draw(st.integers(0, 5)) == 0:
+        return draw(_bytes(framing, 0, 60)), _possible(framing, draw(st.integers(0, 20)))
+    some = draw(st.lists(messages(framing), max_size=4))
+    stream = b"".join(b"".join(framing.encode(message)) for message in some)
+    match draw(st.sampled_from(("sound", "cut off", "altered", "noise behind"))):
+        case "cut off":
+            stream = stream[: draw(st.integers(0, len(stream)))]
+        case "altered" if stream:
+            place = draw(st.integers(0, len(stream) - 1))
+            stream = stream[:place] + bytes([draw(signs(framing))]) + stream[place + 1 :]
+        case "noise behind":
+            stream += draw(_bytes(framing))
+        case _:
+            pass
+    largest = max(map(len, some), default=0)
+    return stream, _possible(framing, draw(st.sampled_from((largest, largest, largest - 1, 9, 10, 1 << 20))))
+
+
+def _possible(framing: Framing, limit: int) -> int:
+    return max(limit, framing.size if isinstance(framing, FixedSize) else 0)
+
+
+def cuttings(stream: bytes) -> st.SearchStrategy[list[bytes]]:
+    """The stream, cut anywhere."""
+    if len(stream) < 2:
+        return st.just([stream] if stream else [])
+    places = st.sets(st.integers(1, len(stream) - 1)).map(lambda some: [0, *sorted(some), len(stream)])
+    return places.map(lambda bounds: [stream[a:b] for a, b in itertools.pairwise(bounds)])
