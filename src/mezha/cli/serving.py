@@ -23,10 +23,6 @@ from mezha.limits import Limits
 __all__ = ["serve", "server_parser"]
 
 
-#: Seconds for the end, where nothing should take any.
-_PATIENCE = 2.0
-
-
 def server_parser(verb: str, description: str, *, quiet: str = "") -> Parser:
     """Return the parser of a verb that serves."""
     parser = Parser(
@@ -92,12 +88,9 @@ def serve(parser: Parser, options: Namespace, take: Callable[[Peer, str, list[by
 
     for address in listener.addresses:
         notice(f"listening on {address}")
-    server = Server(listener, handle)
-    accepting = threading.Thread(target=server.serve_forever, daemon=True)
-    accepting.start()
-    try:
-        finished.wait()
-    finally:
-        server.stop(timeout=0)
-        accepting.join(_PATIENCE)  # it is the one that removes the path of a Unix socket
+    with Server(listener, handle) as server:
+        try:
+            finished.wait()
+        finally:
+            server.stop(timeout=0)
     raise failures[0]
