@@ -3,9 +3,12 @@
 Runs on Python 3.7 and newer, so that an old default can find a newer one.
 """
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 OLDEST = (3, 11)
@@ -17,7 +20,7 @@ if sys.implementation.name == "cpython" and sys.version_info.releaselevel == "fi
 """
 
 
-def candidates():
+def candidates() -> Iterator[str]:
     """Yield commands that may be interpreters, the likeliest default first."""
     yield os.environ.get("PYTHON") or "python3"
     yield "python3"
@@ -28,9 +31,9 @@ def candidates():
     yield sys.executable
 
 
-def supported():
+def supported() -> list[str]:
     """Return the paths of the interpreters, one of each minor version."""
-    found = {}
+    found: dict[tuple[str, ...], str] = {}
     for command in candidates():
         try:
             answer = subprocess.run([command, "-c", PROBE], capture_output=True, text=True, timeout=30)
