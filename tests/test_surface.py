@@ -12,6 +12,8 @@ import pytest
 
 MODULES = [
     "mezha",
+    "mezha.asyncio",
+    "mezha.blocking",
     "mezha.engine",
     "mezha.errors",
     "mezha.framing",

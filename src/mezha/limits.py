@@ -36,7 +36,8 @@ class Timeouts:
     a peer that sends a byte now and then to keep a connection busy does not.
     """
 
-    #: Opening: the TCP connection and the TLS handshake, each.
+    #: Opening a connection, with its TLS handshake. A blocking ``connect`` has it for each address, and once more for
+    #: the handshake.
     connect: float | None = 10.0
     #: Finishing a message after its first byte, before what ``min_rate`` adds.
     message: float | None = 10.0

@@ -1,14 +1,14 @@
 """What the servers of all flavours share: when to try again, and how the end of a connection is told to the log."""
 
-import errno
 import logging
 
 from mezha.errors import ClosedByPeer, MezhaError
 
-__all__ = ["EXHAUSTED", "PAUSE", "log_end"]
+__all__ = ["GONE", "PAUSE", "log_end"]
 
-#: Out of file descriptors or memory: an accept that fails so is worth trying again, after a pause in seconds.
-EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+#: An accept that fails so has come too late: another thread has that connection, or its client left before.
+GONE = (BlockingIOError, ConnectionError)
+#: Seconds to wait after one that failed for any other reason, as for want of file descriptors, before trying again.
 PAUSE = 0.1
 
 

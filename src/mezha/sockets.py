@@ -3,24 +3,33 @@
 import errno
 import os
 import socket
+import ssl
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = [
+    "RETRY",
     "AddressInfo",
     "StrPath",
     "address_name",
     "bind_tcp",
     "bind_unix",
     "close_listening",
+    "connect_unix",
     "port_of",
     "require_place",
+    "server_name",
     "tune",
 ]
 
 #: A path as the user may give it.
 StrPath = str | os.PathLike[str]
+#: Seconds after which to try a Unix socket again whose backlog was full; the system does not wait for it everywhere.
+RETRY = 0.01
+#: What the system says of an address that it does not have, or of a kind that it does not know.
+_ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 #: What ``getaddrinfo`` returns, an entry.
 AddressInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -36,10 +45,26 @@ def require_place(host: str | None, port: int | None, unix: StrPath | None) -> N
         raise TypeError("give a host and a port, or the path of a Unix socket: (host, port) or (unix=path)")
 
 
+def server_name(given: str | None, host: str | None, unix: StrPath | None, tls: ssl.SSLContext | None) -> str | None:
+    """Return the name that the certificate of the server must be for; ``None`` without TLS, or for any.
+
+    Raises:
+        ValueError: none was given for a Unix socket, which has none by itself, and ``tls`` wants to check it.
+
+    """
+    if tls is None:
+        return None
+    name = given or (host or "localhost" if unix is None else None)
+    if name is None and tls.check_hostname:
+        raise ValueError("a Unix socket has no name that a certificate could be for: give server_hostname")
+    return name
+
+
 def tune(sock: socket.socket) -> None:
     """Switch Nagle's algorithm off on a TCP socket: mezha gathers small messages itself, and never waits with them."""
     if sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # some systems refuse once the connection is gone; whoever uses it will see
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def address_name(address: object) -> str:
@@ -62,33 +87,12 @@ def bind_tcp(places: Sequence[AddressInfo], *, backlog: int) -> list[socket.sock
         OSError: an address is taken, or not of this machine. Nothing is left open.
 
     """
-    sockets: list[socket.socket] = []
-    port = 0
     try:
-        for family, kind, protocol, _, address in dict.fromkeys(places):
-            sock = socket.socket(family, kind, protocol)
-            sockets.append(sock)
-            if os.name == "posix":  # elsewhere it would let two programs share the port
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            host, wanted, *rest = address
-            try:
-                sock.bind((host, wanted or port, *rest))
-            except OSError as error:
-                if error.errno == errno.EADDRNOTAVAIL and len(places) > 1:  # a name may have addresses not of today
-                    sockets.pop().close()
-                    continue
-                raise OSError(error.errno, f"cannot listen on {address_name(address)}: {error.strerror}") from None
-            sock.listen(backlog)
-            port = sock.getsockname()[1]
-        if not sockets:
-            raise OSError(errno.EADDRNOTAVAIL, "cannot listen: none of the host's addresses belongs to this machine")
-    except BaseException:
-        for sock in sockets:
-            sock.close()
-        raise
-    return sockets
+        return _bind_all(places, backlog)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or any(address[1] for *_, address in places):
+            raise
+    return _bind_all(places, backlog)  # a port that was free at one address was not at the next: try another
 
 
 def bind_unix(path: StrPath, *, backlog: int) -> list[socket.socket]:
@@ -99,41 +103,95 @@ def bind_unix(path: StrPath, *, backlog: int) -> list[socket.socket]:
 
     """
     name = os.fspath(path)
-    try:
-        left_behind = stat.S_ISSOCK(Path(name).stat().st_mode)
+    try:  # a name that begins with NUL is none of the file system's (Linux)
+        left_behind = not name.startswith("\0") and stat.S_ISSOCK(Path(name).stat().st_mode)
     except OSError:
         left_behind = False
     if left_behind:
         with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)  # who listens there may be too busy to accept
             try:
                 probe.connect(name)
             except ConnectionRefusedError:
                 Path(name).unlink(missing_ok=True)
             except OSError:
                 pass  # bind() will say what is wrong
+    try:
+        return [_bind(socket.socket(socket.AF_UNIX), name, backlog)]
+    except OSError as error:
+        where = address_name(os.fsencode(name))
+        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from None
+
+
+def connect_unix(path: StrPath) -> socket.socket | None:
+    """Connect to a Unix socket, without waiting; ``None`` if its backlog is full, so that trying again may help.
+
+    Raises:
+        OSError: nobody listens there.
+
+    """
     sock = socket.socket(socket.AF_UNIX)
     try:
-        sock.bind(name)
-        sock.listen(backlog)
-    except OSError as error:
+        sock.setblocking(False)
+        sock.connect(os.fspath(path))
+    except BlockingIOError:
         sock.close()
-        raise OSError(error.errno, f"cannot listen on {name}: {error.strerror or error}") from None
+        return None
     except BaseException:
         sock.close()
         raise
-    return [sock]
+    return sock
 
 
 def close_listening(sockets: Sequence[socket.socket]) -> None:
-    """Close listening sockets, and remove the path of a Unix socket."""
+    """Close listening sockets, and remove the path of a Unix socket. Never raises, and may be called again."""
     for sock in sockets:
-        path = sock.getsockname() if sock.family == getattr(socket, "AF_UNIX", None) and sock.fileno() >= 0 else None
-        sock.close()
+        if sock.fileno() < 0:
+            continue
+        path = sock.getsockname() if sock.family == getattr(socket, "AF_UNIX", None) else None
         if isinstance(path, str) and path:
-            Path(path).unlink(missing_ok=True)
+            with suppress(OSError):  # gone already, or not ours to remove any more
+                Path(path).unlink()  # before the close: after it, the path may be another program's
+        sock.close()
 
 
 def port_of(sockets: Sequence[socket.socket]) -> int | None:
     """Return the TCP port that listening sockets share; ``None`` for a Unix socket."""
     sock = sockets[0]
     return sock.getsockname()[1] if sock.family in (socket.AF_INET, socket.AF_INET6) else None
+
+
+def _bind_all(places: Sequence[AddressInfo], backlog: int) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    port = 0
+    try:
+        for family, kind, protocol, _, (host, wanted, *rest) in dict.fromkeys(places):
+            address = (host, wanted or port, *rest)
+            try:
+                sock = _bind(socket.socket(family, kind, protocol), address, backlog)
+            except OSError as error:
+                if error.errno in _ABSENT and len(places) > 1:  # a name may have addresses not of today
+                    continue
+                raise OSError(error.errno, f"cannot listen on {address_name(address)}: {error.strerror}") from None
+            sockets.append(sock)
+            port = sock.getsockname()[1]
+        if not sockets:
+            raise OSError(errno.EADDRNOTAVAIL, "cannot listen: none of the host's addresses belongs to this machine")
+    except BaseException:
+        close_listening(sockets)
+        raise
+    return sockets
+
+
+def _bind(sock: socket.socket, address: tuple[object, ...] | str, backlog: int) -> socket.socket:
+    try:
+        if os.name == "posix":  # elsewhere it would let two programs share the port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

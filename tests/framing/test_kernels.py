@@ -48,21 +48,31 @@ def test_a_kernel_cuts_all_that_is_whole_and_usual(kind: type[Framing], data: st
         assert run(stream, 0, 1000, count)[0] == some[:count]
 
 
+def byte(data: bytes | bytearray, start: int) -> tuple[int]:
+    """Read a length of one byte."""
+    return (data[start],)
+
+
 def test_a_length_kernel_stops_in_front_of_what_is_not_its_business() -> None:
-    run = length_kernel(lambda data, start: (data[start],), 1, 2, 0, 3, b"<", b">")
+    run = length_kernel(byte, 1, 2, 0, 3, b"<", b">")
     sound = b"<\2>a<\1>"
     assert run(sound, 0, 1, 9) == ([b"a", b""], 7)
     assert run(sound + b"<", 4, 1, 9) == ([b""], 7)
-    for fault in (b"<\0", b"<\3>ab", b"(\1>", b"<\1)", b"<\2>"):
+    for fault in (b"<\0>", b"<\3>ab", b"(\1>", b"<\1)", b"<\2>"):
         assert run(sound + fault, 0, 1, 9) == ([b"a", b""], 7)
+    only_before = length_kernel(byte, 1, 2, 0, 2, b"<", b"")
+    assert only_before(b"<\0(\0", 0, 1, 9) == ([b""], 2)
+    only_behind = length_kernel(byte, 0, 1, 0, 2, b"", b">")
+    assert only_behind(b"\1>\1)", 0, 1, 9) == ([b""], 2)
 
 
 def test_a_varint_kernel_leaves_long_lengths_and_faults_to_split() -> None:
-    sound = b"\1a" + b"\x80\1" + bytes(128) + b"\x80\x80\1" + bytes(1 << 14)
-    expected = ([b"a", bytes(128), bytes(1 << 14)], len(sound))
-    too_large = b"\x81\x80\1" + bytes(16385)
+    sizes = {1: b"\1", 128: b"\x80\1", 16383: b"\xff\x7f", 16384: b"\x80\x80\1", 32769: b"\x81\x80\2"}
+    sound = b"".join(header + bytes(size) for size, header in sizes.items())
+    expected = ([bytes(size) for size in sizes], len(sound))
+    too_large = b"\x82\x80\2" + bytes(32770)
     for rest in (b"", b"\2a", b"\x80", b"\x80\0", b"\x80\x80", b"\x80\x80\0", b"\x80\x80\x80\1", too_large):
-        assert varint_run(sound + rest, 0, 1 << 14, 9) == expected
+        assert varint_run(sound + rest, 0, 32769, 9) == expected
 
 
 def test_a_delimited_kernel_looks_no_further_than_the_limit() -> None:

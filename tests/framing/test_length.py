@@ -71,6 +71,7 @@ def test_parts_come_back_as_they_are() -> None:
 @given(framing=length_prefixed(), message=st.binary(max_size=300))
 @example(framing=LengthPrefixed(1), message=bytes(256))
 @example(framing=LengthPrefixed(1, adjust=5), message=bytes(4))
+@example(framing=LengthPrefixed(1, strip=0), message=b"\xff" + bytes(255))
 @example(framing=LengthPrefixed(1, strip=0, adjust=5), message=bytes(5))
 @example(framing=LengthPrefixed(2, strip=0), message=b"\0")
 @example(framing=LengthPrefixed(2, strip=0), message=b"\0\2a")
@@ -126,7 +127,7 @@ def test_it_refuses_exactly_what_would_arrive_otherwise(framing: LengthPrefixed,
             None,
         ),
         (
-            LengthPrefixed(2, offset=1, strip=0),
+            LengthPrefixed(2, offset=2, strip=1, fixed=b"a"),
             b"\0\0",
             "the message has 2 bytes, and 3 bytes of header belong to it: nothing was sent",
             None,
@@ -299,7 +300,25 @@ PLAIN = LengthPrefixed(4)
             0x090000 - 3,
             ". Read as little-endian the length is 9: does the peer use the other byte order?",
         ),
+        (
+            LengthPrefixed(4, adjust=-4),
+            b"\4\0\0\0",
+            0x04000000 - 4,
+            ". Read as little-endian the length is 4: does the peer use the other byte order?",
+        ),
+        (
+            LengthPrefixed(4, adjust=(1 << 19) - 6),
+            b"\6\0\0\0",
+            0x06000000 + (1 << 19) - 6,
+            ". Read as little-endian the length is 6: does the peer use the other byte order?",
+        ),
         # Read in the other order it would be too large as well, or too small.
+        (
+            LengthPrefixed(4, adjust=(1 << 19) - 5),
+            b"\6\0\0\0",
+            0x06000000 + (1 << 19) - 5,
+            ". Its header is 06 00 00 00: does the peer use another framing?",
+        ),
         (PLAIN, b"\7\0\0\7", 117440519, ". Its header is 07 00 00 07: does the peer use another framing?"),
         (PLAIN, b"\x80\0\x20\0", 0x80002000, ". Its header is 80 00 20 00: does the peer use another framing?"),
         (
@@ -455,7 +474,13 @@ def test_the_string_form_says_what_is_not_usual(framing: LengthPrefixed, text: s
     assert parse_framing(text) == framing
 
 
-@pytest.mark.parametrize("options", [["x"], ["4", "x"], ["4", "big", "4"], ["big"], ["4", "big", "fixed"], ["fixed=0"]])
+@pytest.mark.parametrize(
+    "options", [["x"], ["4", "x"], ["4", "big", "4"], ["big"], ["4", "big", "offset"], ["width=4"], ["fixed=0"]]
+)
 def test_other_options_are_refused(options: list[str]) -> None:
-    with pytest.raises(ValueError, match=r"understood|hexadecimal"):
+    with pytest.raises(ValueError, match=r"is not understood there$|hexadecimal"):
         LengthPrefixed.parse(options)
+
+
+def test_what_is_not_said_is_as_usual() -> None:
+    assert LengthPrefixed.parse([]) == LengthPrefixed.parse(["4"]) == LengthPrefixed()

@@ -6,6 +6,8 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -84,6 +86,8 @@ class Driver(asyncio.BufferedProtocol):
         # Asked now: the transport of TLS forgets it at its end.
         self.tls = transport.get_extra_info("ssl_object")
         self._socket = transport.get_extra_info("socket")
+        if self.tls is not None:
+            self.tls.unwrap = partial(_unwrap, self.tls)  # type: ignore[method-assign]
         self.transport.set_write_buffer_limits(high=self._outbox)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -102,7 +106,7 @@ class Driver(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Note the end of the peer's stream; ours goes on, but for TLS, which cannot."""
-        self.engine.receive(b"", self._loop.time())
+        self._receive_end()
         self._wake_readers()
         return self.tls is None
 
@@ -118,7 +122,7 @@ class Driver(asyncio.BufferedProtocol):
             for data in self._unread():
                 if exc is not None:
                     engine.receive(data, now)
-        engine.receive(b"", now)
+        self._receive_end()
         engine.lost(ConnectionAbortedError("the peer ended the connection in both directions, as TLS does"))
         if self._tick is not None:
             self._tick.cancel()
@@ -186,6 +190,7 @@ class Driver(asyncio.BufferedProtocol):
         """Wait until the engine has been given something, bytes or an end."""
         if not self._reading:
             self.read_on()
+            return  # there may be something already
         if self._timer is None and (due := self.engine.deadline()) is not None:
             self._timer = self._loop.call_at(due, self._expire)
         reader = self._loop.create_future()
@@ -202,9 +207,21 @@ class Driver(asyncio.BufferedProtocol):
 
     def read_on(self) -> None:
         """Let the transport read again, if the engine has room."""
-        if not self.engine.full and not self.gone.done():
+        if self.gone.done():
+            return
+        # Of what its TLS has, a loop may throw away the last at the end of the stream. So it is fetched from here.
+        undecrypted = self._undecrypted()
+        while not self.engine.full:
+            if data := next(undecrypted, None):
+                self.engine.receive(data, self._loop.time())
+                continue
             self._reading = True
             self.transport.resume_reading()
+            if self.tls is not None and _said_goodbye(self.tls) and not self.transport.is_closing():
+                self._receive_end()
+                self._wake_readers()
+                self.transport.close()
+            break
 
     def wake(self) -> None:
         """Let all who wait find out how things are."""
@@ -233,14 +250,45 @@ class Driver(asyncio.BufferedProtocol):
         self.engine.expire(self._loop.time())
         self._wake_readers()  # who sees the error, or waits again, until the next deadline
 
+    def _receive_end(self) -> None:
+        """Note the end of the peer's stream, after what TLS still has. The loops do not tell if the stream was cut."""
+        now = self._loop.time()
+        for data in self._undecrypted():
+            self.engine.receive(data, now)
+        if self.tls is not None and not _said_goodbye(self.tls):
+            self.engine.lost(ConnectionAbortedError("the stream was cut: it ended without the goodbye of TLS"))
+        self.engine.receive(b"", now)
+
+    def _undecrypted(self) -> Iterator[memoryview]:
+        """Read what TLS has received and not decrypted yet, a piece at a time."""
+        with suppress(ssl.SSLError):  # nothing more; or a fault, which the transport will report
+            while self.tls is not None and (count := cast("int", self.tls.read(_READ, self._buffer))):
+                yield self._buffer[:count]
+
     def _unread(self) -> Iterator[bytes]:
         """Read what the system still has at the end. Not under TLS: it would have to be decrypted."""
         if os.name != "posix" or self._socket is None or self._socket.fileno() < 0 or self.tls is not None:
             return
-        with socket.socket(fileno=os.dup(self._socket.fileno())) as last:
+        # An error is that there is nothing more, or a reset, which the transport has reported; or no file descriptor.
+        with suppress(OSError), socket.socket(fileno=os.dup(self._socket.fileno())) as last:
             last.setblocking(False)
-            try:
-                while data := last.recv(65536):
-                    yield data
-            except OSError:
-                pass  # nothing more, or a reset, which the transport has reported
+            while data := last.recv(65536):
+                yield data
+
+
+def _said_goodbye(tls: ssl.SSLObject) -> bool:
+    """Say whether the peer ended the stream in TLS, where nobody on the way could have."""
+    try:
+        return not tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:  # it waits for more
+        return False
+
+
+def _unwrap(tls: ssl.SSLObject) -> None:
+    """Say goodbye, and wait for the peer's, over whatever it still says: the stock loop would cut the connection."""
+    with suppress(ssl.SSLError):  # nothing more there
+        while tls.read(65536):
+            pass
+    ssl.SSLObject.unwrap(tls)

@@ -1,7 +1,6 @@
 """The verbs of the asyncio flavour: connect, listen, serve, wrap. Each can be awaited, or used with ``async with``."""
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -15,7 +14,7 @@ from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
 from mezha.settings import Settings
-from mezha.sockets import StrPath, bind_tcp, bind_unix, require_place
+from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, require_place, server_name
 
 __all__ = ["Opening", "connect", "listen", "serve", "wrap"]
 
@@ -62,22 +61,33 @@ def connect(
         OSError: no connection (ConnectionRefusedError, socket.gaierror, ssl.SSLError …); TimeoutError after
             ``Timeouts.connect`` seconds.
         TypeError: neither a host and port nor a path, or both.
+        ValueError: the name that the certificate must be for is missing, with a Unix socket.
 
     """
     settings = Settings(framing, limits, timeouts, observer)
     require_place(host, port, unix)
+    name = server_name(server_hostname, host, unix, tls)
+    if tls is not None and name is None:
+        name = ""  # the way of asyncio to say that any will do
 
     async def open_it() -> Peer:
         loop = asyncio.get_running_loop()
         if unix is not None:
-            path = os.fspath(unix)
-            name = None if tls is None else server_hostname or ""
-            return await open_peer(
-                lambda factory: loop.create_unix_connection(factory, path, ssl=tls, server_hostname=name), settings
-            )
+            path = unix
+
+            async def open_unix(factory: Callable[[], asyncio.BaseProtocol]) -> None:
+                while (sock := connect_unix(path)) is None:  # noqa: ASYNC110 - nobody says when there is room
+                    await asyncio.sleep(RETRY)
+                try:
+                    await loop.create_unix_connection(factory, sock=sock, ssl=tls, server_hostname=name)
+                except BaseException:
+                    sock.close()
+                    raise
+
+            return await open_peer(open_unix, settings)
         place = (host or "localhost", port or 0)
         return await open_peer(
-            lambda factory: loop.create_connection(factory, *place, ssl=tls, server_hostname=server_hostname), settings
+            lambda factory: loop.create_connection(factory, *place, ssl=tls, server_hostname=name), settings
         )
 
     return Opening(open_it)
@@ -157,7 +167,12 @@ def serve(
     )
 
     async def open_it() -> Server:
-        return Server(await listening, handler, max_connections=max_connections)
+        listener = await listening
+        try:
+            return Server(listener, handler, max_connections=max_connections)
+        except BaseException:
+            listener.close()
+            raise
 
     return Opening(open_it)
 

@@ -54,9 +54,9 @@ class Peer:
             await driver.room()
         try:
             self._engine.send(message)
+            driver.flush_soon()
         finally:
-            driver.wake_writer()
-        driver.flush_soon()
+            driver.wake_writer()  # after the flush, which may have made room
 
     async def send_many(self, messages: Iterable[Data]) -> None:
         """Send many messages. Each is received as one message, as if sent one by one; other tasks' may come between.
@@ -176,7 +176,8 @@ class Peer:
         driver = self._driver
         self._engine.close()
         driver.flush()
-        driver.transport.close()
+        if not driver.transport.is_closing():  # a second close() would make abort() of the stock TLS transport a no-op
+            driver.transport.close()
         driver.wake()
         if not driver.gone.done():
             try:
@@ -189,7 +190,8 @@ class Peer:
     def abort(self) -> None:
         """Cut the connection at once: whoever sends or receives, in any task, raises ``ClosedByUs``. Never raises."""
         self._engine.close()
-        self._driver.transport.abort()
+        if not self._driver.gone.done():  # or the stock transport would fail
+            self._driver.transport.abort()
         self._driver.wake()
 
     async def detach(self) -> tuple[socket.socket, bytes]:
@@ -210,14 +212,16 @@ class Peer:
             await driver.room()
         try:
             driver.flush()
-            driver.transport.set_write_buffer_limits(high=0)
-            if driver.congested:
-                await driver.room()
-            if driver.gone.done() or self._engine.state is State.CLOSED:
+            if not driver.transport.is_closing():
+                driver.transport.set_write_buffer_limits(high=0)
+                if driver.congested:
+                    await driver.room()
+            if driver.transport.is_closing() or self._engine.state is State.CLOSED:
                 raise ClosedByUs("this connection has ended already")
+            sock = socket.socket(fileno=os.dup(driver.transport.get_extra_info("socket").fileno()))
+            sock.setblocking(False)  # as it is already, which the new object does not know
             driver.transport.pause_reading()
             driver.detached = True
-            sock = socket.socket(fileno=os.dup(driver.transport.get_extra_info("socket").fileno()))
             unread = self._engine.unused()
         finally:
             driver.wake_writer()

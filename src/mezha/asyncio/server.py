@@ -5,6 +5,8 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +14,7 @@ from mezha.asyncio.driver import Driver
 from mezha.asyncio.peer import Peer
 from mezha.errors import ClosedByUs
 from mezha.limits import Limits
-from mezha.serving import EXHAUSTED, PAUSE, log_end
+from mezha.serving import GONE, PAUSE, log_end
 from mezha.settings import Settings
 from mezha.sockets import address_name, close_listening, port_of
 
@@ -58,6 +60,7 @@ class Listener:
         self._closed = False
         self._accepted: asyncio.Queue[tuple[socket.socket, object] | None] = asyncio.Queue(_AHEAD)
         self._acceptors: list[asyncio.Task[None]] = []
+        self._loop = asyncio.get_running_loop()
         for sock in sockets:
             sock.setblocking(False)
             self._acceptors.append(asyncio.create_task(self._accept_from(sock)))
@@ -133,11 +136,13 @@ class Listener:
 
     def close(self) -> None:
         """Stop listening; peers accepted before stay. Never raises, and may be called again."""
-        if self._closed:
-            return
-        self._closed = True
-        for acceptor in self._acceptors:
-            acceptor.cancel()
+        self._closed = True  # and the rest again, as a KeyboardInterrupt may have come between
+        for sock, acceptor in zip(self.sockets, self._acceptors, strict=True):
+            if sock.fileno() < 0:
+                continue
+            with suppress(NotImplementedError):  # a loop that waits for completion, on Windows
+                self._loop.remove_reader(sock.fileno())  # or the next socket of that number would be taken for this one
+            self._loop.call_soon(acceptor.cancel)  # not before it has seen what was accepted already
         close_listening(self.sockets)
         while not self._accepted.empty():
             if accepted := self._accepted.get_nowait():
@@ -156,15 +161,19 @@ class Listener:
         return f"<mezha.asyncio.Listener {', '.join(self._names)}{', closed' * self._closed}>"
 
     async def _accept_from(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+        while not self._closed:
             try:
-                accepted = await loop.sock_accept(sock)
+                accepted = await self._loop.sock_accept(sock)
+            except GONE:
+                continue
             except OSError as error:
-                if error.errno in EXHAUSTED:
+                if not self._closed:
                     log.warning("cannot accept connections: %s; trying again in %g s", error, PAUSE)
                     await asyncio.sleep(PAUSE)
                 continue
+            if self._closed:
+                accepted[0].close()
+                return
             try:
                 await self._accepted.put(accepted)
             except BaseException:
@@ -184,13 +193,14 @@ class Server:
         self, listener: Listener, handler: Callable[[Peer], Awaitable[object]], *, max_connections: int = 1000
     ) -> None:
         if max_connections < 1:
-            listener.close()
             raise ValueError(f"max_connections must be 1 or more, not {max_connections}")
         self.listener = listener
         self._handler = handler
         self._seats = asyncio.Semaphore(max_connections)
         self._handlers: dict[asyncio.Task[None], Peer | None] = {}
         self._stopping = False
+        #: The tasks in ``stop``, and what is done when they leave it.
+        self._stoppers: dict[asyncio.Task[object] | None, asyncio.Future[None]] = {}
         self._accepting = asyncio.create_task(self._accept())
 
     @property
@@ -216,6 +226,8 @@ class Server:
         """Serve until ``close`` or ``stop`` is called, or until cancelled; then stop gracefully."""
         try:
             await asyncio.wait([self._accepting])
+            if self._stoppers:  # whoever stops the server has said how long the handlers have
+                await asyncio.wait(self._stoppers.values())
         finally:
             await self.stop()
 
@@ -223,6 +235,7 @@ class Server:
         """Stop listening; the connections being served go on."""
         self._stopping = True
         self.listener.close()
+        self._seats.release()  # for _accept(), which need not wait for one any more to see the end
 
     async def wait_closed(self) -> None:
         """Wait until, after ``close``, all handlers have ended."""
@@ -235,21 +248,26 @@ class Server:
 
         Handlers that go on even so are cancelled; it returns when all have ended. Cancelled itself, it cuts at once.
         """
-        self.close()
+        me = asyncio.current_task()
+        self._stoppers[me] = asyncio.get_running_loop().create_future()
         try:
+            try:
+                self.close()
+                if others := self._others():
+                    await asyncio.wait(others, timeout=timeout)
+            finally:
+                for task in self._others():
+                    if peer := self._handlers[task]:
+                        peer.abort()
+                    else:
+                        task.cancel()  # still in its handshake
             if others := self._others():
-                await asyncio.wait(others, timeout=timeout)
-        finally:
+                await asyncio.wait(others, timeout=1.0)
             for task in self._others():
-                if peer := self._handlers[task]:
-                    peer.abort()
-                else:
-                    task.cancel()  # still in its handshake
-        if others := self._others():
-            await asyncio.wait(others, timeout=1.0)
-        for task in self._others():
-            task.cancel()
-        await self.wait_closed()
+                task.cancel()
+            await self.wait_closed()
+        finally:
+            self._stoppers.pop(me).set_result(None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -260,8 +278,10 @@ class Server:
         await self.stop()
 
     def _others(self) -> list[asyncio.Task[None]]:
-        """Return the tasks of other handlers: a handler may stop the server it runs in."""
-        return [task for task in self._handlers if task is not asyncio.current_task()]
+        """Return the tasks to wait for: handlers that stop the server do not wait for each other or themselves."""
+        me = asyncio.current_task()
+        exempt = {me, *self._stoppers} if me in self._handlers else ()
+        return [task for task in self._handlers if task not in exempt]
 
     async def _accept(self) -> None:
         try:
@@ -270,7 +290,7 @@ class Server:
                 sock, address = await self.listener.accept_socket()
                 task = asyncio.create_task(self._serve(sock, address_name(address)))
                 self._handlers[task] = None
-                task.add_done_callback(self._leave)
+                task.add_done_callback(partial(self._leave, sock))
         except ClosedByUs:
             pass
 
@@ -284,6 +304,7 @@ class Server:
         except Exception as error:  # noqa: BLE001 - the server goes on
             log_end(log, name, error, stopping=self._stopping)
 
-    def _leave(self, task: asyncio.Task[None]) -> None:
+    def _leave(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
+        sock.close()  # the task may have been cancelled before it began
         del self._handlers[task]
         self._seats.release()

@@ -1,8 +1,8 @@
 """The verbs of the blocking flavour: connect, listen, serve, wrap."""
 
-import os
 import socket
 import ssl
+import time
 from collections.abc import Callable
 
 from mezha.blocking.peer import Peer
@@ -12,7 +12,7 @@ from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
 from mezha.settings import Settings
-from mezha.sockets import StrPath, bind_tcp, bind_unix, require_place, tune
+from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, require_place, server_name, tune
 
 __all__ = ["connect", "listen", "serve", "wrap"]
 
@@ -37,26 +37,19 @@ def connect(
         OSError: no connection (ConnectionRefusedError, socket.gaierror, ssl.SSLError …); TimeoutError after
             ``Timeouts.connect`` seconds, for each address tried.
         TypeError: neither a host and port nor a path, or both.
+        ValueError: the name that the certificate must be for is missing, with a Unix socket.
 
     """
     settings = Settings(framing, limits, timeouts, observer)
     require_place(host, port, unix)
+    name = server_name(server_hostname, host, unix, tls)
     times = settings.times
-    if unix is not None:
-        sock = socket.socket(socket.AF_UNIX)
-        try:
-            sock.settimeout(times.connect)
-            sock.connect(os.fspath(unix))
-        except BaseException:
-            sock.close()
-            raise
-    else:
-        sock = socket.create_connection((host or "localhost", port or 0), times.connect)
-        tune(sock)
+    sock = _connect_unix(unix, times.connect) if unix is not None else _connect_tcp(host, port, times.connect)
+    sock.settimeout(None)  # the mode in which detach() gives it back
     if tls is None:
         stream = open_stream(sock)
     else:
-        stream = open_tls_stream(sock, tls, server_hostname=server_hostname or host, timeout=times.connect)
+        stream = open_tls_stream(sock, tls, server_hostname=name, timeout=times.connect)
     return Peer(stream, settings.engine(), close_timeout=times.close)
 
 
@@ -115,7 +108,7 @@ def serve(
         TypeError: neither a port nor a path, or both.
 
     """
-    listener = listen(
+    with listen(
         host,
         port,
         unix=unix,
@@ -125,8 +118,8 @@ def serve(
         timeouts=timeouts,
         observer=observer,
         backlog=backlog,
-    )
-    Server(listener, handler, max_connections=max_connections).serve_forever()
+    ) as listener:
+        Server(listener, handler, max_connections=max_connections).serve_forever()
 
 
 def wrap(
@@ -145,3 +138,25 @@ def wrap(
     settings = Settings(framing, limits, timeouts, observer)
     tune(sock)
     return Peer(open_stream(sock), settings.engine(), close_timeout=settings.times.close)
+
+
+def _connect_tcp(host: str | None, port: int | None, timeout: float | None) -> socket.socket:
+    try:
+        sock = socket.create_connection((host or "localhost", port or 0), timeout)
+    except BlockingIOError:  # the way of the system to say that 0 s are over
+        raise _too_late(0) from None
+    tune(sock)
+    return sock
+
+
+def _connect_unix(path: StrPath, timeout: float | None) -> socket.socket:
+    begun = time.monotonic()
+    while (sock := connect_unix(path)) is None:
+        if timeout is not None and time.monotonic() >= begun + timeout:
+            raise _too_late(timeout)
+        time.sleep(RETRY)
+    return sock
+
+
+def _too_late(timeout: float) -> TimeoutError:
+    return TimeoutError(f"no connection within {timeout:g} s (Timeouts.connect)")

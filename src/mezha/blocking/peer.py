@@ -4,14 +4,14 @@ import socket
 import ssl
 import threading
 import time
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
 from mezha.blocking.stream import Stream, TLSStream
-from mezha.engine import Engine, State
+from mezha.engine import Engine, State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError, MezhaError, SendTimeout
 from mezha.framing import Data
 from mezha.sockets import address_name
@@ -50,6 +50,7 @@ class Peer:
         self._sending = threading.Lock()
         self._closing = threading.Lock()
         self._closed = False
+        self._detached = False
         # Encoded and not yet taken by the system. Never the beginning of a message, unless a thread is in send().
         self._unsent: list[Data] = []
         self._local = _address(stream.socket.getsockname)
@@ -84,6 +85,8 @@ class Peer:
 
         """
         deadline = _deadline(timeout)
+        if not isinstance(messages, list | tuple):
+            messages = map(_own, messages)  # a generator may use one buffer for all of them
         with self._sender(deadline):
             sent = 0
             ends: list[int] = []
@@ -201,7 +204,7 @@ class Peer:
 
         Call ``recv(timeout=0)`` until it raises :exc:`TimeoutError` before waiting: messages may be here already.
         """
-        return self._stream.socket.fileno()
+        return -1 if self._detached else self._stream.socket.fileno()
 
     def close(self) -> None:
         """Close the connection: send what is left to send, within ``Timeouts.close`` seconds, then say goodbye.
@@ -224,7 +227,11 @@ class Peer:
                 pass  # close() never raises
             finally:
                 self._sending.release()
-        if not orderly or self._receiving.locked():
+        awaited = self._receiving.locked()
+        if orderly and awaited:
+            with suppress(OSError):  # broken already
+                self._stream.end()  # the goodbye of TLS must go before abort()
+        if awaited or not orderly:
             self._stream.abort()
         # Others have been woken; the file descriptor may go once none of them can use its number any more.
         waited = _acquire(self._receiving, deadline)
@@ -238,7 +245,8 @@ class Peer:
         Call ``close`` as well, to release the socket.
         """
         self._engine.close()
-        self._stream.abort()
+        if not self._detached:
+            self._stream.abort()
 
     def detach(self) -> tuple[socket.socket, bytes]:
         """Give the socket back, with the bytes that were received and are not part of a message handed out.
@@ -254,7 +262,7 @@ class Peer:
         with self._sender(None), self._receiving, self._closing:
             if self._closed:
                 raise ClosedByUs("this connection was closed on this side")
-            self._closed = True
+            self._closed = self._detached = True
             self._engine.close()
             self._stream.socket.settimeout(self._stream.had_timeout)
             return self._stream.socket, self._engine.unused()
@@ -338,8 +346,7 @@ class Peer:
         left = b"".join(self._unsent)
         begun = 0
         if ends:
-            starts = (0, *ends[:-1])
-            begun = (bisect_right if self._stream.committed else bisect_left)(starts, done)
+            begun = bisect_left((0, *ends[:-1]), done + self._stream.committed)
             left = left[: ends[begun - 1] - done] if begun else b""
         self._unsent = [left] if left else []
         raise SendTimeout(
@@ -362,6 +369,10 @@ def _deadline(timeout: float | None) -> float | None:
 
 def _acquire(lock: threading.Lock, deadline: float | None) -> bool:
     return lock.acquire(timeout=-1 if deadline is None else max(deadline - time.monotonic(), 0))
+
+
+def _own(message: Data) -> bytes:
+    return message if isinstance(message, bytes) else bytes(as_view(message))
 
 
 def _drop(buffers: list[Data], count: int) -> None:

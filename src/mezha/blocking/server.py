@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Self
 
 from mezha.blocking.peer import Peer
-from mezha.blocking.stream import open_stream, open_tls_stream
+from mezha.blocking.stream import Stream, TLSStream, open_stream
 from mezha.errors import ClosedByUs
-from mezha.serving import EXHAUSTED, PAUSE, log_end
+from mezha.serving import GONE, PAUSE, log_end
 from mezha.settings import Settings
 from mezha.sockets import address_name, close_listening, port_of, tune
 
@@ -75,12 +75,12 @@ class Listener:
         while True:
             sock, address = self.accept_socket(deadline)
             try:
-                return self.greet(sock)
+                return self.greet(self.stream(sock))
             except OSError as error:
                 log.warning("%s: connection not opened: %s", address_name(address), error)
 
     def accept_socket(self, deadline: float | None = None) -> tuple[socket.socket, object]:
-        """Wait for the next connection; return its socket, with nothing done to it, and its address. See ``greet``.
+        """Wait for the next connection; return its socket, with nothing done to it, and its address. See ``stream``.
 
         Raises:
             TimeoutError: nobody came before ``deadline`` (of ``time.monotonic``).
@@ -97,20 +97,38 @@ class Listener:
                 if self._closed:
                     self._release()
 
-    def greet(self, sock: socket.socket) -> Peer:
-        """Make a peer of a socket that was accepted, with the TLS handshake if there is one.
+    def stream(self, sock: socket.socket) -> Stream:
+        """Make a stream of a socket that was accepted; nothing is sent or received yet. See ``greet``.
+
+        Raises:
+            OSError: the connection is broken; the socket is closed.
+
+        """
+        try:
+            sock.setblocking(True)
+            tune(sock)
+            if self._tls is not None:
+                sock.getpeername()  # what the ssl module makes of a connection that is gone, nobody could close
+                sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            return open_stream(sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    def greet(self, stream: Stream) -> Peer:
+        """Make a peer of a stream, with the TLS handshake if there is one.
 
         Raises:
             OSError: the handshake failed or took too long; the socket is closed.
 
         """
-        sock.setblocking(True)
-        tune(sock)
         times = self._settings.times
-        if self._tls is None:
-            stream = open_stream(sock)
-        else:
-            stream = open_tls_stream(sock, self._tls, server_side=True, timeout=times.connect)
+        if isinstance(stream, TLSStream):
+            try:
+                stream.handshake(None if times.connect is None else time.monotonic() + times.connect)
+            except BaseException:
+                stream.socket.close()
+                raise
         return Peer(stream, self._settings.engine(), close_timeout=times.close)
 
     def __iter__(self) -> Iterator[Peer]:
@@ -126,6 +144,7 @@ class Listener:
         with self._lock:
             if not self._closed:
                 self._closed = True
+                close_listening(self.sockets)
                 self._wake.close()  # its other end becomes readable
                 self._release()
 
@@ -150,19 +169,21 @@ class Listener:
                 if key.fileobj is self._waker or not isinstance(key.fileobj, socket.socket):
                     continue
                 try:
-                    return key.fileobj.accept()
-                except OSError as error:  # taken by another thread, gone again, or:
-                    if error.errno in EXHAUSTED and not self._closed:
+                    with self._lock:  # close() in another thread must not free the number that accept() is using
+                        return key.fileobj.accept()
+                except GONE:
+                    pass
+                except OSError as error:
+                    if not self._closed:
                         log.warning("cannot accept connections: %s; trying again in %g s", error, PAUSE)
                         time.sleep(PAUSE)
         raise ClosedByUs("this listener was closed on this side")
 
     def _release(self) -> None:
-        """Close everything, once no thread is waiting for it any more."""
+        """Close what threads wait with, once none does any more."""
         if not self._accepting:
             self._selector.close()
             self._waker.close()
-            close_listening(self.sockets)
 
 
 class Server:
@@ -185,6 +206,10 @@ class Server:
         self._cuts: dict[threading.Thread, Callable[[], None]] = {}
         self._changed = threading.Condition()
         self._stopping = False
+        self._cutting = False
+        #: The threads in ``stop``, each as often as it is.
+        self._stoppers: list[threading.Thread] = []
+        self._background: threading.Thread | None = None
 
     @property
     def connections(self) -> int:
@@ -194,11 +219,9 @@ class Server:
     def serve_forever(self) -> None:
         """Serve until ``stop`` is called in another thread; an exception, KeyboardInterrupt say, stops gracefully."""
         try:
-            while self._seat():
-                sock, address = self.listener.accept_socket()
-                self._start(sock, address_name(address))
-        except ClosedByUs:
-            pass
+            self._accept()
+            with self._changed:  # whoever stops the server has said how long the handlers have
+                self._changed.wait_for(lambda: not self._stoppers)
         finally:
             self.stop()
 
@@ -207,29 +230,46 @@ class Server:
 
         Returns when all handlers have ended, or a second after the cut: a handler may be busy with something else.
         """
-        self._stopping = True
-        self.listener.close()
         with self._changed:
+            self._stopping = True
+            self._stoppers.append(threading.current_thread())
             self._changed.notify_all()
-            if self._changed.wait_for(lambda: not self._others(), timeout):
-                return
-            for cut in self._others():
-                cut()
-            if not self._changed.wait_for(lambda: not self._others(), 1.0):
-                log.warning("%d handlers are still running after the stop", len(self._others()))
+            try:
+                self.listener.close()
+                self._changed.wait_for(lambda: not self._others(), timeout)
+            finally:  # at once after a second Ctrl-C
+                self._cutting = True
+                for cut in self._others():
+                    cut()
+                self._changed.wait_for(lambda: not self._others(), 1.0)
+                self._stoppers.remove(threading.current_thread())
+                self._changed.notify_all()
+            if others := self._others():
+                log.warning("%d handlers are still running after the stop", len(others))
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, name="mezha server", daemon=True).start()
+        self._background = threading.Thread(target=self._accept, name="mezha server", daemon=True)
+        self._background.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+        assert self._background is not None
+        self._background.join()
 
     def _others(self) -> list[Callable[[], None]]:
-        """Return how to cut the connections of other threads: a handler may stop the server it runs in."""
-        return [cut for thread, cut in list(self._cuts.items()) if thread is not threading.current_thread()]
+        """Return how to cut the connections to wait for: handlers that stop the server do not wait for each other."""
+        exempt = self._stoppers if threading.current_thread() in self._cuts else ()
+        return [cut for thread, cut in self._cuts.items() if thread not in exempt]
+
+    def _accept(self) -> None:
+        """Accept connections until the server is stopped, or its listener closed."""
+        with suppress(ClosedByUs):
+            while self._seat():
+                sock, address = self.listener.accept_socket()
+                self._start(sock, address_name(address))
 
     def _seat(self) -> bool:
         """Wait until another connection may be served; say whether to go on."""
@@ -240,7 +280,10 @@ class Server:
     def _start(self, sock: socket.socket, name: str) -> None:
         thread = threading.Thread(target=self._serve, args=(sock, name), name=f"mezha peer {name}", daemon=True)
         with self._changed:
-            self._cuts[thread] = lambda: _shut(sock)
+            if self._stopping:  # since it was accepted
+                sock.close()
+                return
+            self._cuts[thread] = lambda: None  # until there is something to cut: see _cut_by
         try:
             thread.start()
         except RuntimeError as error:  # no more threads
@@ -252,21 +295,24 @@ class Server:
     def _serve(self, sock: socket.socket, name: str) -> None:
         thread = threading.current_thread()
         try:
-            with self.listener.greet(sock) as peer:
-                with self._changed:
-                    self._cuts[thread] = peer.abort
+            stream = self.listener.stream(sock)
+            self._cut_by(stream.abort)
+            with self.listener.greet(stream) as peer:
+                self._cut_by(peer.abort)
                 self._handler(peer)
         except Exception as error:  # noqa: BLE001 - the server goes on
             log_end(log, name, error, stopping=self._stopping)
         finally:
             self._leave(thread)
 
+    def _cut_by(self, cut: Callable[[], None]) -> None:
+        """Note how to cut the connection of this thread."""
+        with self._changed:
+            self._cuts[threading.current_thread()] = cut
+            if self._cutting:
+                cut()
+
     def _leave(self, thread: threading.Thread) -> None:
         with self._changed:
             del self._cuts[thread]
             self._changed.notify_all()
-
-
-def _shut(sock: socket.socket) -> None:
-    with suppress(OSError):  # gone already
-        sock.shutdown(socket.SHUT_RDWR)

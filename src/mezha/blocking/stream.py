@@ -12,17 +12,20 @@ from mezha.framing import Data
 
 __all__ = ["PlainStream", "Stream", "TLSStream", "open_stream", "open_tls_stream"]
 
-#: Absent on Windows; then waiting comes before trying.
+#: Absent on Windows; then the socket itself does not wait, and what asks for it to costs a system call more.
 _DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
 #: Buffers in one sendmsg: what POSIX systems take at least is 16, what Linux, macOS and the BSDs take is 1024.
 _MOST_BUFFERS = 1024
+#: The most that TLS puts into one record, and OpenSSL sends in one call.
+_RECORD = 16384
 
 
 class Stream:
     """A connected socket. Times are of ``time.monotonic``; one thread may receive while another sends."""
 
-    #: The system holds a piece of what was offered to ``send``: the same bytes must be offered again before any others.
-    committed = False
+    #: Bytes of what was last offered to ``send`` that are on their way, though it counted none of them as sent: they
+    #: must be offered again before any others.
+    committed = 0
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
@@ -47,59 +50,56 @@ class Stream:
 
     def close(self) -> None:
         """End this side's stream, in order if it can be done without waiting, and close the socket."""
-        try:
-            self.end()
-            # A close() with bytes unread would reset the connection, and what was sent might never arrive.
-            rest = memoryview(bytearray(65536))
-            deadline = time.monotonic()
-            while self.receive_into(rest, deadline) and time.monotonic() < deadline + 0.1:
-                pass
-        except OSError:
-            pass  # the connection is broken already
+        for step in (self.end, self._drain):
+            with suppress(OSError):  # broken already; or TLS, which says goodbye and then complains of messages unread
+                step()
         self.socket.close()
+
+    def _drain(self) -> None:
+        """Read what is there: a close() with bytes unread resets the connection, and what was sent may never arrive."""
+        rest = bytearray(65536)
+        deadline = time.monotonic() + 0.1
+        while socket.socket.recv_into(self.socket, rest, 0, _DONTWAIT) and time.monotonic() < deadline:
+            pass  # encrypted, under TLS: nobody will look at it
 
     def _wait(self, *, write: bool, deadline: float | None) -> bool:
         """Wait until the socket is ready, or the deadline has passed."""
         timeout = None if deadline is None else max(deadline - time.monotonic(), 0)
-        if hasattr(select, "poll"):  # select() knows no file descriptors above 1023
-            poll = select.poll()
-            poll.register(self.socket, select.POLLOUT if write else select.POLLIN)
-            return bool(poll.poll(None if timeout is None else timeout * 1000))
-        sockets = [self.socket]
-        return any(select.select([] if write else sockets, sockets if write else [], [], timeout))
+        try:
+            if hasattr(select, "poll"):  # select() knows no file descriptors above 1023
+                poll = select.poll()
+                poll.register(self.socket, select.POLLOUT if write else select.POLLIN)
+                return bool(poll.poll(None if timeout is None else timeout * 1000))
+            sockets = [self.socket]
+            return any(select.select([] if write else sockets, sockets if write else [], [], timeout))
+        except ValueError:  # closed in another thread: what is tried next will say so
+            return True
 
 
 class PlainStream(Stream):
-    """A TCP or Unix socket. It stays in blocking mode: a call without a deadline is one system call."""
+    """A TCP or Unix socket. It stays in blocking mode: to receive without a deadline is one system call."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        sock.settimeout(None)
+        sock.setblocking(bool(_DONTWAIT))
 
     def receive_into(self, buffer: memoryview, deadline: float | None) -> int | None:
         """Receive: at once if something is there, or wait."""
-        if deadline is None:
-            return self.socket.recv_into(buffer)
-        if _DONTWAIT:
-            try:
-                return self.socket.recv_into(buffer, 0, _DONTWAIT)
-            except BlockingIOError:
-                pass
-        while self._wait(write=False, deadline=deadline):
-            try:
-                return self.socket.recv_into(buffer, 0, _DONTWAIT)
-            except BlockingIOError:  # ready, and then not: somebody else has a copy of the socket
-                pass
-        return None
-
-    def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
-        """Send: at once if there is room, or wait."""
         flags = 0 if deadline is None else _DONTWAIT
         while True:
             try:
+                return self.socket.recv_into(buffer, 0, flags)
+            except BlockingIOError:
+                if not self._wait(write=False, deadline=deadline):
+                    return None
+
+    def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
+        """Send: at once if there is room, or wait."""
+        while True:
+            try:  # A signal that interrupts a blocking call would take the count with it: what is on the wire already?
                 if len(buffers) > 1 and hasattr(self.socket, "sendmsg"):
-                    return self.socket.sendmsg(buffers[:_MOST_BUFFERS], [], flags)
-                return self.socket.send(buffers[0], flags)
+                    return self.socket.sendmsg(buffers[:_MOST_BUFFERS], [], _DONTWAIT)
+                return self.socket.send(buffers[0], _DONTWAIT)
             except BlockingIOError:
                 if not self._wait(write=True, deadline=deadline):
                     return None
@@ -113,6 +113,8 @@ class TLSStream(Stream):
     def __init__(self, sock: ssl.SSLSocket) -> None:
         super().__init__(sock)
         sock.setblocking(False)
+        # A stream that ends without TLS's goodbye was cut, by whomever: that is no orderly end.
+        sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         self._lock = threading.Lock()
 
     def receive_into(self, buffer: memoryview, deadline: float | None) -> int | None:
@@ -129,20 +131,27 @@ class TLSStream(Stream):
                 return None
 
     def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
-        """Encrypt and send the first buffer: at once if there is room, or wait."""
+        """Encrypt and send a record of the first buffer: at once if there is room, or wait."""
+        record = memoryview(buffers[0])[:_RECORD]
         while True:
             try:
                 with self._lock:
-                    sent = self.socket.send(buffers[0])
-                self.committed = False
+                    sent = self.socket.send(record)
+                self.committed = 0
                 return sent
             except ssl.SSLWantReadError:
                 write = False
             except ssl.SSLWantWriteError:
                 write = True
-            self.committed = True
+            self.committed = len(record)  # encrypted, and kept by OpenSSL until there is room
             if not self._wait(write=write, deadline=deadline):
                 return None
+
+    def abort(self) -> None:
+        """Wake whoever waits in another thread: nothing more is sent or received."""
+        with suppress(OSError):  # not connected any more
+            # Not SSLSocket.shutdown(): it forgets the keys first, and another thread would go on sending in the clear.
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def handshake(self, deadline: float | None) -> None:
         """Agree with the peer on keys.
@@ -190,14 +199,13 @@ def open_tls_stream(
         OSError: the handshake failed (ssl.SSLError), or took too long (TimeoutError). The socket is closed.
 
     """
-    stream = TLSStream(
-        context.wrap_socket(
+    try:
+        sock = context.wrap_socket(
             sock, server_side=server_side, server_hostname=server_hostname, do_handshake_on_connect=False
         )
-    )
-    try:
+        stream = TLSStream(sock)
         stream.handshake(None if timeout is None else time.monotonic() + timeout)
     except BaseException:
-        stream.socket.close()
+        sock.close()
         raise
     return stream

@@ -1,0 +1,215 @@
+"""Tests of mezha.asyncio.driver, but for what the conformance suite tests on every flavour."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import certificates
+import pytest
+
+from mezha import ClosedByPeer, ConnectionLost, Limits, MessageTooSlow, Timeouts
+from mezha.asyncio import Peer, connect, listen, wrap
+from mezha.asyncio.driver import Driver
+from mezha.engine import Framed
+from mezha.framing import Lines
+
+
+@asynccontextmanager
+async def _tls_pair(**options: Any) -> AsyncGenerator[tuple[Peer, Peer]]:
+    async with listen("localhost", 0, framing=Lines(), tls=certificates.server(), **options) as listener:
+        async with asyncio.TaskGroup() as group:
+            accepting = group.create_task(listener.accept())
+            client = await connect("localhost", listener.port, framing=Lines(), tls=certificates.client(), **options)
+        async with client, accepting.result() as peer:
+            yield client, peer
+
+
+class Transport:
+    """A transport that writes nowhere, and says what it was told."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def get_extra_info(self, name: str) -> None:
+        """It has no socket, and no TLS."""
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        self.high = high
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(bytes(data))
+
+
+def _driver(limits: Limits | None = None) -> tuple[Driver, Transport]:
+    limits = limits or Limits()
+    driver, transport = Driver(Framed(Lines(), limits=limits), limits), Transport()
+    driver.connection_made(cast("asyncio.Transport", transport))
+    return driver, transport
+
+
+# -- sending ----------------------------------------------------------------------------------------------------------
+
+
+async def test_sends_of_one_tick_are_written_together() -> None:
+    driver, transport = _driver()
+    for message in (b"1", b"2", b"3"):
+        driver.engine.send(message)
+        driver.flush_soon()
+    assert transport.written == [b"1\n"]  # an idle connection does not wait
+    await asyncio.sleep(0)
+    assert transport.written == [b"1\n", b"2\n3\n"]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    driver.engine.send(b"4")
+    driver.flush_soon()
+    assert transport.written == [b"1\n", b"2\n3\n", b"4\n"]
+
+
+async def test_large_buffers_are_not_joined() -> None:
+    driver, transport = _driver()
+    driver.engine.send(b"x" * 100_000)
+    driver.engine.send(b"y" * 100_000)
+    driver.flush()
+    assert [len(data) for data in transport.written] == [100_000, 1, 100_000, 1]
+
+
+async def test_the_limit_is_that_of_the_transport_too() -> None:
+    _, transport = _driver(Limits(outbox=12345))
+    assert transport.high == 12345
+
+
+async def test_room_is_waited_for_in_order() -> None:
+    driver, _ = _driver()
+    driver.pause_writing()
+    assert driver.congested
+    first, second, third = (asyncio.create_task(driver.room()) for _ in range(3))
+    await asyncio.sleep(0)
+    driver.resume_writing()
+    driver.pause_writing()  # before anybody could use it
+    await asyncio.sleep(0)
+    assert not first.done()
+    second.cancel()
+    await asyncio.sleep(0)
+    driver.resume_writing()
+    await first
+    assert driver.congested  # the third is still to come
+    driver.wake_writer()
+    await third
+    assert not driver.congested
+    with pytest.raises(asyncio.CancelledError):
+        await second
+
+
+async def test_a_sender_cancelled_when_its_turn_has_come_passes_it_on() -> None:
+    driver, _ = _driver()
+    driver.pause_writing()
+    first, second = (asyncio.create_task(driver.room()) for _ in range(2))
+    await asyncio.sleep(0)
+    driver.resume_writing()
+    first.cancel()
+    await second
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+# -- receiving --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_message_that_is_too_slow() -> None:
+    one, other = socket.socketpair()
+    with other:
+        async with wrap(one, Lines(), timeouts=Timeouts(message=0.02)) as peer:
+            other.sendall(b"unfini")
+            with pytest.raises(MessageTooSlow):
+                await peer.recv()
+            with pytest.raises(MessageTooSlow):
+                await peer.recv()
+
+
+async def test_a_message_that_is_not_too_slow() -> None:
+    """Its timer goes with the connection."""
+    one, other = socket.socketpair()
+    with other:
+        async with wrap(one, Lines(), timeouts=Timeouts(message=100)) as peer:
+            other.sendall(b"Hello!\nWor")
+            assert await peer.recv() == b"Hello!"
+            receiving = asyncio.create_task(peer.recv())
+            await asyncio.sleep(0)
+            other.sendall(b"ld!\n")
+            assert await receiving == b"World!"
+
+
+async def test_every_reader_is_woken() -> None:
+    one, other = socket.socketpair()
+    with other:
+        async with wrap(one, Lines()) as peer:
+            receiving = [asyncio.create_task(peer.recv()) for _ in range(3)]
+            await asyncio.sleep(0)
+            other.sendall(b"1\n2\n3\n")
+            assert sorted([await each for each in receiving]) == [b"1", b"2", b"3"]
+
+
+async def test_what_had_arrived_is_handed_out_though_writing_failed() -> None:
+    one, other = socket.socketpair()
+    async with wrap(one, Lines(), limits=Limits(inbox=1)) as peer:
+        other.sendall(b"one\n")
+        assert await peer.recv() == b"one"
+        other.sendall(b"two\n")
+        while peer._driver._reading:  # noqa: ASYNC110  # pyright: ignore[reportPrivateUsage]
+            await asyncio.sleep(0)
+        other.sendall(b"three\nfour\n")
+        other.close()
+        await peer.send(b"nobody will hear this")
+        assert [await peer.recv() for _ in range(3)] == [b"two", b"three", b"four"]
+        with pytest.raises(ConnectionLost):
+            await peer.recv()
+        with pytest.raises(ConnectionLost):
+            await peer.send(b"nor this")
+
+
+# -- TLS --------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_reader_slower_than_tls() -> None:
+    """What arrived before the goodbye is handed out before it, however little is asked for at a time."""
+    async with _tls_pair(limits=Limits(inbox=10_000)) as (peer, far):
+        messages = [b"%d" % n * 250 for n in range(1000)]
+
+        async def send_and_close() -> None:
+            await far.send_many(messages)
+            await far.close()
+
+        closing = asyncio.create_task(send_and_close())
+        for message in messages:
+            assert await peer.recv() == message
+            await asyncio.sleep(0)
+        with pytest.raises(ClosedByPeer):
+            await peer.recv()
+        await peer.close()
+        await closing
+
+
+async def test_a_stream_that_was_cut_is_no_goodbye() -> None:
+    async with _tls_pair() as (peer, far):
+        await far.send(b"Hello!")
+        assert await peer.recv() == b"Hello!"
+        far.abort()
+        with pytest.raises(ConnectionLost):
+            await peer.recv()
+
+
+async def test_goodbye_waits_for_the_peers_over_what_it_still_says() -> None:
+    async with _tls_pair() as (peer, far):
+        await far.send_many([b"x" * 1000] * 50)
+        await peer.send(b"last")
+        closing = asyncio.create_task(peer.close())
+        assert await far.recv() == b"last"
+        with pytest.raises(ClosedByPeer):
+            await far.recv()
+        await far.close()
+        await closing

@@ -1,0 +1,485 @@
+"""Tests of mezha.asyncio.opening: connect, listen, serve, wrap."""
+
+import asyncio
+import errno
+import re
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import certificates
+import pytest
+from child import Child
+from waiting import PATIENCE
+
+from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, Limits, Timeouts, TruncatedMessage
+from mezha.asyncio import Listener, Opening, Peer, Server, connect, listen, serve, wrap
+from mezha.blocking import connect as blocking_connect
+from mezha.engine import State
+from mezha.framing import FixedSize, LengthPrefixed, Lines
+from mezha.observe import Observer
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems count a backlog in other ways")
+
+
+async def _swap(one: Peer, other: Peer) -> None:
+    """See that two peers are connected."""
+    await one.send(b"Hello!")
+    assert await other.recv() == b"Hello!"
+    await other.send(b"World!")
+    assert await one.recv() == b"World!"
+
+
+async def _nothing(peer: Peer) -> None:
+    """Serve nobody."""
+
+
+def _serve(**options: Any) -> Opening[Server]:
+    return serve(_nothing, **options)
+
+
+VERBS: list[Callable[..., object]] = [connect, listen, _serve]
+
+
+# -- both forms -------------------------------------------------------------------------------------------------------
+
+
+async def test_awaited() -> None:
+    listener = await listen("127.0.0.1", 0, framing=Lines())
+    assert isinstance(listener, Listener)
+    client = await connect("127.0.0.1", listener.port, framing=Lines())
+    peer = await listener.accept()
+    assert isinstance(client, Peer)
+    await _swap(client, peer)
+    await client.close()
+    await peer.close()
+    listener.close()
+
+    server = await serve(_nothing, "127.0.0.1", 0, framing=Lines())
+    assert isinstance(server, Server)
+    await server.stop()
+
+
+async def test_in_a_block() -> None:
+    async with (
+        listen("127.0.0.1", 0, framing=Lines()) as listener,
+        connect("127.0.0.1", listener.port, framing=Lines()) as client,
+        await listener.accept() as peer,
+    ):
+        await _swap(client, peer)
+        assert client.state is State.OPEN
+    assert client.state is peer.state is State.CLOSED
+    with pytest.raises(ClosedByUs):
+        await listener.accept()
+    async with serve(_nothing, "127.0.0.1", 0, framing=Lines()) as server:
+        assert server.is_serving()
+    assert not server.is_serving()
+
+
+async def test_wrap_in_both_forms() -> None:
+    one, other = socket.socketpair()
+    peer = await wrap(one, LengthPrefixed())
+    async with wrap(other, LengthPrefixed(), limits=Limits(max_message=6)) as far:
+        await _swap(peer, far)
+    with pytest.raises(ClosedByPeer):
+        await peer.recv()
+    await peer.close()
+    assert one.fileno() == other.fileno() == -1
+
+
+async def test_nothing_happens_before_it_is_awaited(tmp_path: Path) -> None:
+    path = tmp_path / "x.sock"
+    listen(unix=path, framing=Lines())
+    serve(_nothing, unix=path, framing=Lines())
+    connect(unix=path, framing=Lines())
+    assert not path.exists()
+
+
+# -- places -----------------------------------------------------------------------------------------------------------
+
+
+async def test_host_and_port() -> None:
+    async with listen("127.0.0.1", 0, framing=Lines()) as listener:
+        assert listener.port > 0
+        assert listener.addresses == (f"127.0.0.1:{listener.port}",)
+        async with (
+            connect("127.0.0.1", listener.port, framing=Lines()) as client,
+            await listener.accept() as peer,
+        ):
+            assert client.remote_address == peer.local_address == listener.addresses[0]
+            assert client.local_address == peer.remote_address
+            assert client.tls is peer.tls is None
+        port = listener.port
+    async with listen("127.0.0.1", port, framing=Lines()) as listener:
+        assert listener.port == port
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}: ") as caught:
+            await listen("127.0.0.1", port, framing=Lines())
+        assert caught.value.errno == errno.EADDRINUSE
+
+
+async def test_without_a_host() -> None:
+    async with listen(port=0, framing=Lines()) as listener:
+        assert f"0.0.0.0:{listener.port}" in listener.addresses
+        assert len(listener.sockets) == len(listener.addresses)
+        async with connect(port=listener.port, framing=Lines()) as client, await listener.accept() as peer:
+            await _swap(client, peer)
+
+
+async def test_all_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = asyncio.get_running_loop().getaddrinfo
+
+    async def two_addresses(loop: object, host: str, port: int, **options: Any) -> list[Any]:
+        assert host == "localhost"
+        return [*await known("127.0.0.1", port, **options), *await known("::1", port, **options)]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", two_addresses)
+        listener = await listen("localhost", 0, framing=Lines())
+    async with listener:
+        assert listener.addresses[0] == f"127.0.0.1:{listener.port}"
+        assert listener.addresses[1:] in ((), (f"[::1]:{listener.port}",))  # where there is no IPv6
+        for sock in listener.sockets:
+            host, port, *_ = sock.getsockname()
+            async with connect(host, port, framing=Lines()) as client, await listener.accept() as peer:
+                assert peer.local_address in listener.addresses
+                await _swap(client, peer)
+
+
+async def test_unix(tmp_path: Path) -> None:
+    path = tmp_path / "x.sock"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    async with listen(unix=path, framing=Lines()) as listener:
+        assert listener.addresses == (str(path),)
+        with pytest.raises(ValueError, match=rf"^{path} is a Unix socket, and has no port$"):
+            _ = listener.port
+        async with connect(unix=str(path), framing=Lines()) as client, await listener.accept() as peer:
+            assert client.remote_address == peer.local_address == str(path)
+            assert client.local_address == peer.remote_address == "unnamed"
+            await _swap(client, peer)
+        with pytest.raises(OSError, match=f"cannot listen on {path}: "):
+            await listen(unix=path, framing=Lines())
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("place", [{}, {"host": "localhost"}, {"port": 1, "unix": "x"}, {"host": "h", "unix": "x"}])
+async def test_no_place(verb: Any, place: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="give a host and a port, or the path of a Unix socket"):
+        verb(**place, framing=Lines())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_mistakes_are_found_before_anything_is_opened(verb: Any, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="framing= wants a framing"):
+        verb(unix=tmp_path / "x.sock", framing="lines")
+    with pytest.raises(ValueError, match="every message has 5 bytes, and the limit is 4"):
+        verb(unix=tmp_path / "x.sock", framing=FixedSize(5), limits=Limits(max_message=4))
+
+
+async def test_limits_timeouts_and_observer_reach_both_sides() -> None:
+    class Ear(Observer):
+        def __init__(self) -> None:
+            self.heard: list[bytes] = []
+
+        def messages_received(self, messages: list[bytes]) -> None:
+            self.heard += messages
+
+    ear = Ear()
+    options: Any = {"limits": Limits(max_message=6), "timeouts": Timeouts(message=1), "observer": ear}
+    async with (
+        listen("127.0.0.1", 0, framing=Lines(), **options) as listener,
+        connect("127.0.0.1", listener.port, framing=Lines(), **options) as client,
+        await listener.accept() as peer,
+    ):
+        await _swap(client, peer)
+    assert ear.heard == [b"Hello!", b"World!"]
+
+
+# -- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+async def test_refused(tmp_path: Path) -> None:
+    async with listen("127.0.0.1", 0, framing=Lines()) as listener:
+        port = listener.port
+    with pytest.raises(ConnectionRefusedError):
+        await connect("127.0.0.1", port, framing=Lines())
+    with pytest.raises(FileNotFoundError):
+        await connect(unix=tmp_path / "x.sock", framing=Lines())
+
+
+@pytest.fixture
+def crowded() -> Generator[int]:
+    """The port of a server that accepts nobody, and whose backlog is full."""
+    clients: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        with suppress(TimeoutError):
+            while True:
+                clients.append(client := socket.socket())
+                client.settimeout(0.05)
+                client.connect(listening.getsockname())
+        yield listening.getsockname()[1]
+        for client in clients:
+            client.close()
+
+
+@linux
+async def test_no_answer_in_time(crowded: int) -> None:
+    with pytest.raises(TimeoutError, match=r"^no connection within 0\.05 s \(Timeouts\.connect\)$"):
+        await connect("127.0.0.1", crowded, framing=Lines(), timeouts=Timeouts(connect=0.05))
+
+
+async def test_a_time_out_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is passed on as it is."""
+    error = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    async def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(asyncio.get_running_loop()), "create_connection", fail)
+        with pytest.raises(TimeoutError) as caught:
+            await connect("127.0.0.1", 1, framing=Lines())
+    assert caught.value is error
+
+
+@linux
+@pytest.mark.parametrize("seconds", [10.0, None])
+async def test_a_busy_unix_server(seconds: float | None, tmp_path: Path) -> None:
+    """It is waited for, though the system would not."""
+    path = tmp_path / "x.sock"
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as first:
+        listening.bind(str(path))
+        listening.listen(0)
+        first.connect(str(path))
+        with pytest.raises(TimeoutError, match=r"^no connection within 0\.02 s \(Timeouts\.connect\)$"):
+            await connect(unix=path, framing=Lines(), timeouts=Timeouts(connect=0.02))
+        connecting = asyncio.ensure_future(_opened(path, seconds))
+        await asyncio.sleep(0)
+        listening.accept()[0].close()
+        async with await connecting as client, wrap(listening.accept()[0], Lines()) as peer:
+            await _swap(client, peer)
+
+
+async def _opened(path: Path, seconds: float | None) -> Peer:
+    return await connect(unix=path, framing=Lines(), timeouts=Timeouts(connect=seconds))
+
+
+async def test_no_answer_to_the_tls_handshake_in_time(tmp_path: Path) -> None:
+    """By a server of another kind, which waits for the client to speak."""
+    options: Any = {
+        "framing": Lines(),
+        "tls": certificates.client(),
+        "server_hostname": "localhost",
+        "timeouts": Timeouts(connect=0.05),
+    }
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket(socket.AF_UNIX) as unix:
+        with pytest.raises(TimeoutError, match=r"\(Timeouts\.connect\)"):
+            await connect(*listening.getsockname(), **options)
+        unix.bind(str(tmp_path / "x.sock"))
+        unix.listen()
+        with pytest.raises(TimeoutError, match=r"\(Timeouts\.connect\)"):
+            await connect(unix=tmp_path / "x.sock", **options)
+
+
+# -- TLS --------------------------------------------------------------------------------------------------------------
+
+
+async def test_tls() -> None:
+    async with listen("localhost", 0, framing=Lines(), tls=certificates.server()) as listener:
+        async with asyncio.TaskGroup() as group:
+            accepting = group.create_task(listener.accept())
+            client = await connect("localhost", listener.port, framing=Lines(), tls=certificates.client())
+        async with client, accepting.result() as peer:
+            await _swap(client, peer)
+            assert client.tls
+            assert peer.tls
+            assert client.tls.version() == peer.tls.version()
+            assert ("DNS", "localhost") in client.tls.getpeercert()["subjectAltName"]  # type: ignore[index]
+            assert not peer.tls.getpeercert()
+
+
+async def test_tls_over_a_unix_socket(tmp_path: Path) -> None:
+    path, tls = tmp_path / "x.sock", certificates.client()
+    async with listen(unix=path, framing=Lines(), tls=certificates.server()) as listener:
+        async with asyncio.TaskGroup() as group:
+            accepting = group.create_task(listener.accept())
+            client = await connect(unix=path, framing=Lines(), tls=tls, server_hostname="localhost")
+        async with client, accepting.result() as peer:
+            await _swap(client, peer)
+        with pytest.raises(ValueError, match="a Unix socket has no name that a certificate could be for"):
+            connect(unix=path, framing=Lines(), tls=tls)
+        async with asyncio.TaskGroup() as group:
+            accepting = group.create_task(listener.accept())
+            client = await connect(unix=path, framing=Lines(), tls=certificates.careless())
+        async with client, accepting.result() as peer:
+            await _swap(client, peer)
+
+
+@pytest.mark.parametrize(
+    ("context", "name"), [(certificates.stranger, "localhost"), (certificates.client, "example.org")]
+)
+async def test_tls_with_a_certificate_that_is_not_trusted(
+    context: Any, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listen("localhost", 0, framing=Lines(), tls=certificates.server()) as listener:
+        async with asyncio.TaskGroup() as group:
+            accepting = group.create_task(listener.accept())
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await connect("localhost", listener.port, framing=Lines(), tls=context(), server_hostname=name)
+            # The listener passes that one over, and takes the next.
+            client = await connect("localhost", listener.port, framing=Lines(), tls=certificates.client())
+        async with client, accepting.result() as peer:
+            await _swap(client, peer)
+    assert "connection not opened" in caplog.text
+
+
+async def test_a_plain_client_of_a_tls_server(caplog: pytest.LogCaptureFixture) -> None:
+    async with listen("localhost", 0, framing=Lines(), tls=certificates.server()) as listener:
+        async with asyncio.TaskGroup() as group:
+            accepting = group.create_task(listener.accept())
+            async with connect("localhost", listener.port, framing=Lines()) as plain:
+                await plain.send(b"Hello!" * 100)
+                with pytest.raises((ClosedByPeer, ConnectionLost, TruncatedMessage)):
+                    await plain.recv()  # an alert, perhaps
+            client = await connect("localhost", listener.port, framing=Lines(), tls=certificates.client())
+        async with client, accepting.result() as peer:
+            await _swap(client, peer)
+    (record,) = [record for record in caplog.records if record.name == "mezha.asyncio"]
+    assert record.levelname == "WARNING"
+    assert re.match(r"127\.0\.0\.1:\d+: connection not opened: .*SSL", record.getMessage())
+
+
+async def test_a_tls_client_of_a_plain_server() -> None:
+    async with listen("localhost", 0, framing=Lines()) as listener:
+
+        async def answer() -> None:
+            async with await listener.accept() as peer:
+                await peer.send(b"I do not understand")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(answer())
+            with pytest.raises(ssl.SSLError):
+                await connect("localhost", listener.port, framing=Lines(), tls=certificates.client())
+
+
+async def test_mutual_tls(caplog: pytest.LogCaptureFixture) -> None:
+    async with listen("localhost", 0, framing=Lines(), tls=certificates.mutual_server()) as listener:
+        async with asyncio.TaskGroup() as group:
+            accepting = group.create_task(listener.accept())
+            with pytest.raises((ssl.SSLError, ConnectionResetError)):
+                await connect("localhost", listener.port, framing=Lines(), tls=certificates.client())
+            tls = certificates.with_name("alice.example.org")
+            client = await connect("localhost", listener.port, framing=Lines(), tls=tls)
+        async with client, accepting.result() as peer:
+            await _swap(client, peer)
+            assert peer.tls
+            assert ("DNS", "alice.example.org") in peer.tls.getpeercert()["subjectAltName"]  # type: ignore[index]
+    assert "connection not opened" in caplog.text
+
+
+# -- wrap -------------------------------------------------------------------------------------------------------------
+
+
+async def test_wrap_refuses_what_a_loop_cannot_use() -> None:
+    one, other = socket.socketpair()
+    with other, one:
+        wrapped = certificates.client().wrap_socket(one, server_hostname="localhost", do_handshake_on_connect=False)
+        with wrapped, pytest.raises(TypeError, match=r"^an event loop cannot use an ssl\.SSLSocket: connect with tls="):
+            wrap(wrapped, Lines())
+        assert other.getpeername() is not None
+    with socket.socket() as sock, pytest.raises(TypeError, match="framing= wants a framing"):
+        wrap(sock, "lines")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def test_wrap_takes_any_mode() -> None:
+    one, other = socket.socketpair()
+    one.settimeout(5)
+    other.settimeout(None)
+    async with wrap(one, Lines()) as peer, wrap(other, Lines()) as far:
+        await _swap(peer, far)
+
+
+async def test_wrap_switches_nagles_algorithm_off() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        one = socket.create_connection(listening.getsockname())
+        other, _ = listening.accept()
+    async with wrap(one, Lines()):
+        assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    other.close()
+
+
+# -- serve ------------------------------------------------------------------------------------------------------------
+
+
+async def test_serve_with_no_room_for_anybody(tmp_path: Path) -> None:
+    path = tmp_path / "x.sock"
+    with pytest.raises(ValueError, match="max_connections must be 1 or more, not 0"):
+        await serve(_nothing, unix=path, framing=Lines(), max_connections=0)
+    assert not path.exists()
+    await asyncio.sleep(0)
+
+
+_SERVE = """
+import asyncio, sys
+from mezha.asyncio import serve
+from mezha.framing import Lines
+
+async def echo(peer):
+    async for message in peer:
+        await peer.send(message)
+        if message == b"bye":
+            return
+
+def tell(server, loop, more=2):
+    if server.is_serving() or more:
+        loop.call_later(0.001, tell, server, loop, more if server.is_serving() else more - 1)
+    else:
+        print("stopping", flush=True)
+
+async def main():
+    async with serve(echo, unix=sys.argv[1], framing=Lines()) as server:
+        tell(server, asyncio.get_running_loop())
+        print("serving", flush=True)
+        await server.serve_forever()
+
+if sys.argv[2] == "uvloop":
+    from uvloop import run
+else:
+    from asyncio import run
+try:
+    run(main())
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("loop_kind", ["program"])
+def test_serve_until_interrupted(loop: str, times: int, tmp_path: Path, loop_kind: str) -> None:
+    """The second time cuts the connections at once."""
+    path = tmp_path / "x.sock"
+    with Child(_SERVE, path, loop) as program:
+        assert program.line() == "serving"
+        with blocking_connect(unix=path, framing=Lines()) as client:
+            client.send(b"Hello!")
+            assert client.recv(timeout=PATIENCE) == b"Hello!"
+            program.send_signal(signal.SIGINT)
+            assert program.line() == "stopping"
+            assert not path.exists()
+            if times == 1:
+                client.send(b"World!")  # who is being served may finish
+                assert client.recv(timeout=PATIENCE) == b"World!"
+                client.send(b"bye")
+                assert client.recv(timeout=PATIENCE) == b"bye"
+            else:
+                program.send_signal(signal.SIGINT)
+            with pytest.raises(ClosedByPeer):
+                client.recv(timeout=5)
+        assert program.finish() == (0, "stopped\n", "")

@@ -1,0 +1,45 @@
+"""A stream that does what a test says, at exactly the point where it says it."""
+
+import socket
+from collections.abc import Sequence
+
+from mezha.blocking.stream import Stream
+from mezha.framing import Data
+
+__all__ = ["Scripted", "Step"]
+
+#: What a call does: move so many bytes, run out of time (``None``), or raise.
+Step = int | BaseException | None
+
+
+class Scripted(Stream):
+    """A stream whose ``send`` and ``receive_into`` follow a script; after its end they move all there is."""
+
+    def __init__(self, sock: socket.socket, *, sending: Sequence[Step] = (), receiving: Sequence[Step] = ()) -> None:
+        super().__init__(sock)
+        self._sending = list(sending)
+        self._receiving = list(receiving)
+        #: What was sent.
+        self.wire = b""
+        #: What there is to receive.
+        self.incoming = b""
+
+    def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
+        data = b"".join(buffers)
+        count = self._step(self._sending, len(data))
+        self.wire += data[: count or 0]
+        return count
+
+    def receive_into(self, buffer: memoryview, deadline: float | None) -> int | None:
+        count = self._step(self._receiving, len(self.incoming))
+        if count:
+            buffer[:count] = self.incoming[:count]
+            self.incoming = self.incoming[count:]
+        return count
+
+    @staticmethod
+    def _step(script: list[Step], size: int) -> int | None:
+        step = script.pop(0) if script else size
+        if isinstance(step, BaseException):
+            raise step
+        return step
