@@ -39,7 +39,8 @@ async def everything_sent_before_the_close_arrives_at_a_late_reader(net: Net) ->
             closing = asyncio.create_task(ours.close())
             await _steps()
             assert await theirs.recv_all() == MANY[:1000]
-            await closing
+            async with asyncio.timeout(5):  # and not Timeouts.close: the other side has heard and answered
+                await closing
 
 
 @law()
@@ -117,6 +118,7 @@ async def close_keeps_nothing_from_a_peer_that_we_did_not_hear(net: Net) -> None
         async with net.raw_pair(limits=limits, buffers=65536) as (raw, peer):
             raw.push(frames([b"unheard" * 10] * 400))
             assert await peer.recv() == b"unheard" * 10
+            raw.push(frames([b"unheard" * 10] * 100))
             sent = [b"x" * 20_000] * (5 if limits is TIGHT else 30)
             reading = asyncio.create_task(raw.read_all())
             await peer.send_many(sent)
@@ -145,6 +147,18 @@ async def close_cuts_no_message_that_can_still_be_read(net: Net) -> None:
         counts = [await peer.send_for([message], 5) for message in sent]
         _, stream = await asyncio.gather(peer.close(), raw.read_all())
         assert messages_in(stream) == [message for message, count in zip(sent, counts, strict=True) if count.start]
+
+
+@law()
+async def the_goodbye_waits_for_room(net: Net) -> None:
+    async with net.raw_pair(buffers=8192, limits=Limits(outbox=1000)) as (raw, peer):
+        sent = 0
+        while (await peer.send_for([b"x" * 100], 1)).start:
+            sent += 1
+        closing = asyncio.create_task(peer.close())
+        await _steps()
+        assert messages_in(await raw.read_all()) == [b"x" * 100] * sent
+        await closing
 
 
 @law()

@@ -289,3 +289,4 @@ def open_net(flavour: Flavour, transport: str, path: Path) -> Generator[Net]:
             net.finish()
     assert set(threading.enumerate()) <= threads
     gc.collect()  # a socket that nobody closed warns now, and warnings are errors
+    gc.freeze()  # the next time, it need not look at what was left this time

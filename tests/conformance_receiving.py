@@ -30,7 +30,7 @@ FRAMINGS: list[Framing] = [
     Lines(),
     FixedSize(3),
 ]
-SOME = settings(max_examples=6)
+SOME = settings(max_examples=5)
 LIMIT = 1000
 
 

@@ -186,6 +186,28 @@ async def senders_given_up_let_the_others_go_on(net: Net) -> None:
         assert sorted(messages_in(read)) == sorted([*fill, *some, b"last"])
 
 
+@law()
+async def a_turn_given_up_is_the_next_ones(net: Net) -> None:
+    """At each step the first of those who wait gives up, while room comes at any of them."""
+    fill = [b"fill" * 1000] * 400
+    async with net.raw_pair(buffers=8192, limits=Limits(outbox=2000)) as (raw, peer):
+        filling = asyncio.create_task(peer.send_many(fill))
+        await until_stalled(peer)
+        waiting = [asyncio.create_task(peer.send_for([b"given up"], moment)) for moment in range(60)]
+        sending = [asyncio.create_task(peer.send(b"%d" % number)) for number in range(10)]
+        read = bytearray()
+        for _ in range(60):
+            read += raw.sip(10_000)
+            await asyncio.sleep(0)
+        reading = asyncio.create_task(raw.read_all())
+        counts = await asyncio.gather(*waiting)
+        await asyncio.gather(filling, *sending)
+        await peer.close()
+        read += await reading
+        sent = [b"given up"] * sum(count.start for count in counts) + [b"%d" % number for number in range(10)]
+        assert sorted(messages_in(read)) == sorted(fill + sent)
+
+
 @law("tcp", "unix")
 async def half_close_leaves_the_other_half(net: Net) -> None:
     async with net.raw_pair() as (raw, peer):

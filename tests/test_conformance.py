@@ -19,7 +19,7 @@ from conformance_net import LAWS, Law, open_net  # noqa: E402 - rewritten, as th
 
 @pytest.fixture(scope="module", autouse=True)
 def _little_to_collect() -> Generator[None]:
-    """Let the garbage collector, which runs after every law, look at nothing older."""
+    """Let the garbage collector, which runs after every law, look at nothing older (see ``open_net``)."""
     gc.collect()
     gc.freeze()
     yield

@@ -29,11 +29,19 @@ async def _tls_pair(**options: Any) -> AsyncGenerator[tuple[Peer, Peer]]:
 class Transport:
     """A transport that writes nowhere, and says what it was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: object = None) -> None:
         self.written: list[bytes] = []
+        self.reading = True
+        self._tls = tls
 
-    def get_extra_info(self, name: str) -> None:
-        """It has no socket, and no TLS."""
+    def get_extra_info(self, name: str) -> object:
+        return self._tls if name == "ssl_object" else None
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def set_write_buffer_limits(self, high: int) -> None:
         self.high = high
@@ -45,11 +53,16 @@ class Transport:
         self.written.append(bytes(data))
 
 
-def _driver(limits: Limits | None = None) -> tuple[Driver, Transport]:
+def _driver(limits: Limits | None = None, tls: object = None) -> tuple[Driver, Transport]:
     limits = limits or Limits()
-    driver, transport = Driver(Framed(Lines(), limits=limits), limits), Transport()
+    driver, transport = Driver(Framed(Lines(), limits=limits), limits), Transport(tls)
     driver.connection_made(cast("asyncio.Transport", transport))
     return driver, transport
+
+
+def _arrive(driver: Driver, data: bytes) -> None:
+    driver.get_buffer(-1)[: len(data)] = data
+    driver.buffer_updated(len(data))
 
 
 # -- sending ----------------------------------------------------------------------------------------------------------
@@ -154,6 +167,27 @@ async def test_every_reader_is_woken() -> None:
             assert sorted([await each for each in receiving]) == [b"1", b"2", b"3"]
 
 
+async def test_a_reader_lets_the_transport_read_on() -> None:
+    driver, transport = _driver(Limits(inbox=1))
+    _arrive(driver, b"one\n")
+    assert not transport.reading
+    assert driver.stopped_reading
+    driver.read_on()  # nobody has taken anything
+    assert not transport.reading
+    assert driver.engine.take() == [b"one"]
+    await driver.readable()
+    assert transport.reading
+
+
+async def test_a_transport_that_is_gone_reads_no_more() -> None:
+    driver, transport = _driver(Limits(inbox=1))
+    _arrive(driver, b"one\n")
+    driver.connection_lost(None)
+    assert driver.engine.take() == [b"one"]
+    driver.read_on()
+    assert not transport.reading
+
+
 async def test_what_had_arrived_is_handed_out_though_writing_failed() -> None:
     one, other = socket.socketpair()
     async with wrap(one, Lines(), limits=Limits(inbox=1)) as peer:
@@ -192,6 +226,28 @@ async def test_a_reader_slower_than_tls() -> None:
             await peer.recv()
         await peer.close()
         await closing
+
+
+class Session:
+    """A TLS session that has received something, and decrypts it when it is asked to; then a goodbye."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = list(pieces)
+
+    def read(self, size: int, buffer: memoryview | None = None) -> int | bytes:
+        data = self._pieces.pop(0) if self._pieces else b""
+        if buffer is None:
+            return data
+        buffer[: len(data)] = data
+        return len(data)
+
+
+async def test_what_tls_has_comes_before_the_end() -> None:
+    driver, _ = _driver(tls=Session(b"on", b"e\ntwo\n"))
+    assert not driver.eof_received()
+    assert driver.engine.take(9) == [b"one", b"two"]
+    with pytest.raises(ClosedByPeer):
+        driver.engine.take()
 
 
 async def test_a_stream_that_was_cut_is_no_goodbye() -> None:

@@ -413,6 +413,7 @@ async def test_a_plain_client_of_a_tls_server(caplog: pytest.LogCaptureFixture) 
         await reader.read()
         writer.close()
         await writer.wait_closed()
+        await _until(lambda: not server.connections)
         async with _connect(server, tls=certificates.client()) as client:
             assert await _ask(client) == b"Hello!"
     assert re.search(r"127\.0\.0\.1:\d+: SSLError: ", caplog.text)
@@ -437,6 +438,7 @@ async def test_a_silent_client_is_given_up(caplog: pytest.LogCaptureFixture) -> 
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
+        await _until(lambda: not server.connections)
     assert "TimeoutError: no connection within 0.05 s (Timeouts.connect)" in caplog.text
 
 

@@ -374,6 +374,7 @@ def test_a_silent_client_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     ):
         silent.settimeout(PATIENCE)
         assert silent.recv(1) == b""
+        until(lambda: not server.connections)
     assert "TimeoutError: the TLS handshake took too long (Timeouts.connect)" in caplog.text
 
 

@@ -78,7 +78,7 @@ def test_16_mib_in_small_pieces_are_linear(name: str) -> None:
     laws.check_linear(*large(name, 16 << 20), piece=1 << 10)
 
 
-@pytest.mark.parametrize("name", ["length", "lines", "delimited"])
+@pytest.mark.parametrize("name", ["length", "lines"])
 def test_a_mib_byte_by_byte(name: str) -> None:
     framing, message = large(name, 1 << 20)
     decoder = framing.decoder()

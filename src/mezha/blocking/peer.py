@@ -230,12 +230,12 @@ class Peer:
         awaited = self._receiving.locked()
         if orderly and awaited:
             with suppress(OSError):  # broken already
-                self._stream.end()  # the goodbye of TLS must go before abort()
+                self._stream.end(deadline)  # the goodbye of TLS must go before abort()
         if awaited or not orderly:
             self._stream.abort()
         # Others have been woken; the file descriptor may go once none of them can use its number any more.
         waited = _acquire(self._receiving, deadline)
-        self._stream.close()
+        self._stream.close(deadline)
         if waited:
             self._receiving.release()
 

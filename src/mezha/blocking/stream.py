@@ -39,8 +39,8 @@ class Stream:
         """Send some of the bytes, and return how many, waiting until ``deadline``; ``None`` when that has passed."""
         raise NotImplementedError
 
-    def end(self) -> None:
-        """End this side's stream."""
+    def end(self, deadline: float = 0.0) -> None:
+        """End this side's stream; what has to be said for it may wait for room until ``deadline``."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def abort(self) -> None:
@@ -48,11 +48,12 @@ class Stream:
         with suppress(OSError):  # not connected any more
             self.socket.shutdown(socket.SHUT_RDWR)
 
-    def close(self) -> None:
-        """End this side's stream, in order if it can be done without waiting, and close the socket."""
-        for step in (self.end, self._drain):
-            with suppress(OSError):  # broken already; or TLS, which says goodbye and then complains of messages unread
-                step()
+    def close(self, deadline: float = 0.0) -> None:
+        """End this side's stream, in order if that can be done before ``deadline``, and close the socket."""
+        with suppress(OSError):  # broken already; or TLS, which says goodbye and then complains of messages unread
+            self.end(deadline)
+        with suppress(OSError):
+            self._drain()
         self.socket.close()
 
     def _drain(self) -> None:
@@ -171,13 +172,18 @@ class TLSStream(Stream):
             if not self._wait(write=write, deadline=deadline):
                 raise TimeoutError("the TLS handshake took too long (Timeouts.connect)")
 
-    def end(self) -> None:
+    def end(self, deadline: float = 0.0) -> None:
         """Say goodbye as TLS does (RFC 8446, section 6.1), without waiting for the answer."""
-        try:
-            with self._lock:
-                self.socket.unwrap()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ValueError):
-            pass  # said, and not answered yet; or closed already
+        while True:
+            try:
+                with self._lock:
+                    self.socket.unwrap()
+                return
+            except ssl.SSLWantWriteError:  # the peer has to make room for it
+                if not self._wait(write=True, deadline=deadline):
+                    return
+            except (ssl.SSLWantReadError, ValueError):  # said, and not answered yet; or closed already
+                return
 
 
 def open_stream(sock: socket.socket) -> Stream:
