@@ -5,6 +5,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+import types
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -665,3 +667,19 @@ def test_close_with_messages_unread_takes_back_nothing(pair: Pair, pool: ThreadP
     sending.result(PATIENCE)
     with pytest.raises(ClosedByPeer):
         far.recv(timeout=PATIENCE)
+
+
+def test_a_pause_of_the_user_is_no_fault_of_the_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of an unfinished message runs only while somebody receives: the peer may be stuck because we do not."""
+    away = 0.0
+    clock = types.SimpleNamespace(monotonic=lambda: time.monotonic() + away)
+    monkeypatch.setattr("mezha.blocking.peer.time", clock)
+    ours, theirs = socket.socketpair()
+    with theirs, wrap(ours, LengthPrefixed(), timeouts=Timeouts(message=100)) as peer:
+        theirs.sendall(b"\0\0\0\6Hel")
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                peer.recv(timeout=-away)  # out of time already, by the clock of the system
+            away += 1000
+        theirs.sendall(b"lo!")
+        assert peer.recv(timeout=PATIENCE) == b"Hello!"

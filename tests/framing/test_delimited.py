@@ -226,3 +226,8 @@ def test_a_person_types() -> None:
         decoder.feed(key)
         lines += decoder.take(9)
     assert lines == [b"GET / HTTP/1.0", b""]
+
+
+def test_a_number_is_no_marker() -> None:
+    with pytest.raises(TypeError, match="bytes-like"):
+        Delimited(10)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -67,12 +67,13 @@ def test_a_length_kernel_stops_in_front_of_what_is_not_its_business() -> None:
 
 
 def test_a_varint_kernel_leaves_long_lengths_and_faults_to_split() -> None:
-    sizes = {1: b"\1", 128: b"\x80\1", 16383: b"\xff\x7f", 16384: b"\x80\x80\1", 32769: b"\x81\x80\2"}
+    sizes = {1: b"\1", 127: b"\x7f", 128: b"\x80\1", 16383: b"\xff\x7f", 16384: b"\x80\x80\1", 32769: b"\x81\x80\2"}
     sound = b"".join(header + bytes(size) for size, header in sizes.items())
     expected = ([bytes(size) for size in sizes], len(sound))
     too_large = b"\x82\x80\2" + bytes(32770)
     for rest in (b"", b"\2a", b"\x80", b"\x80\0", b"\x80\x80", b"\x80\x80\0", b"\x80\x80\x80\1", too_large):
         assert varint_run(sound + rest, 0, 32769, 9) == expected
+    assert varint_run(b"\x80\x80\x80\1" + bytes(1 << 21), 0, 1 << 21, 9) == ([], 0)
 
 
 def test_a_delimited_kernel_looks_no_further_than_the_limit() -> None:
@@ -83,3 +84,4 @@ def test_a_delimited_kernel_looks_no_further_than_the_limit() -> None:
     assert run(b"abc\r\nabcd\n", 0, 3, 9) == ([b"abc"], 5)
     assert run(b"abc\nabc\r\r\n", 0, 3, 9) == ([b"abc"], 4)
     assert run(b"\n\r\n\r\r\n", 0, 3, 9) == ([b"", b"", b"\r"], 6)
+    assert run(b"\nabc\r", 0, 3, 9) == ([b""], 1)

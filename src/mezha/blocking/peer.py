@@ -51,6 +51,9 @@ class Peer:
         self._closing = threading.Lock()
         self._closed = False
         self._detached = False
+        # The engine's clock stands still while nobody receives: a peer stuck because we do not read is not slow.
+        self._stood_still = 0.0
+        self._left = time.monotonic()
         # Encoded and not yet taken by the system. Never the beginning of a message, unless a thread is in send().
         self._unsent: list[Data] = []
         self._local = _address(stream.socket.getsockname)
@@ -284,17 +287,20 @@ class Peer:
         deadline = _deadline(timeout)
         if not _acquire(self._receiving, deadline):
             raise TimeoutError(f"no message within {timeout:g} s: other threads were receiving all the time")
+        self._stood_still += time.monotonic() - self._left
         try:
             while not (messages := self._engine.take(max_count)):
                 if not self._read(deadline):
                     raise TimeoutError(f"no whole message within {timeout:g} s; nothing is lost")
             return messages
         finally:
+            self._left = time.monotonic()
             self._receiving.release()
 
     def _read(self, deadline: float | None) -> bool:
         """Wait for bytes and give them to the engine; say whether to go on."""
         due = self._engine.deadline()
+        due = None if due is None else due + self._stood_still
         until = due if deadline is None else deadline if due is None else min(due, deadline)
         view = _buffer.view
         try:
@@ -304,9 +310,9 @@ class Peer:
             count = 0
         now = time.monotonic()
         if count is None:
-            self._engine.expire(now)
+            self._engine.expire(now - self._stood_still)
             return deadline is None or now < deadline
-        self._engine.receive(view[:count], now)
+        self._engine.receive(view[:count], now - self._stood_still)
         return True
 
     @contextmanager

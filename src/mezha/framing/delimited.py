@@ -43,7 +43,7 @@ class Delimited(Framing):
     def __post_init__(self) -> None:
         if not self.marker:
             raise ValueError("a marker has one byte or more")
-        object.__setattr__(self, "marker", bytes(self.marker))
+        object.__setattr__(self, "marker", bytes(memoryview(self.marker)))  # a number is no marker
 
     def encode(self, *parts: Data) -> Sequence[Data]:
         """Put the marker behind ``parts``.
