@@ -64,7 +64,7 @@ async def a_reader_that_had_paused_gets_everything(net: Net) -> None:
 @law(*PLAIN)
 async def a_failed_send_loses_nothing_received(net: Net) -> None:
     """The peer is gone, which a send finds out first; what it had sent is still there to be read."""
-    some = MANY[:800]
+    some = MANY[:400]
     for unread in (False, True):
         for limits in (TIGHT, Limits()):
             async with net.raw_pair(limits=limits) as (raw, peer):
