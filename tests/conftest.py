@@ -1,9 +1,14 @@
 """How the tests are run: the Hypothesis profiles, and the laws with their asserts explained."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# A shell that runs the tests in the background has them ignore SIGINT, and the programs they start inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("cuts", "docs_blocks", "laws")
 
