@@ -28,6 +28,7 @@ from mezha.framing import (
     VarintPrefixed,
     parse_framing,
 )
+from mezha.framing.kernels import accelerated
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
 from mezha.version import __version__
@@ -56,5 +57,6 @@ __all__ = [
     "TruncatedMessage",
     "VarintPrefixed",
     "__version__",
+    "accelerated",
     "parse_framing",
 ]

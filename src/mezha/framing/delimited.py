@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from mezha.errors import LocalProtocolError, MessageTooLarge
-from mezha.framing import _kernels
 from mezha.framing.base import Framing
 from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.kernels import delimited_kernel
 from mezha.limits import Timeouts
 
 __all__ = ["Delimited", "Lines"]
@@ -77,7 +77,7 @@ class Delimited(Framing):
 
     def run(self) -> Run:
         """Return the kernel for this marker."""
-        return _kernels.delimited_kernel(self.marker, carriage_return=False)
+        return delimited_kernel(self.marker, carriage_return=False)
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
@@ -145,7 +145,7 @@ class Lines(Framing):
 
     def run(self) -> Run:
         """Return the kernel."""
-        return _kernels.delimited_kernel(b"\n", carriage_return=True)
+        return delimited_kernel(b"\n", carriage_return=True)
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:

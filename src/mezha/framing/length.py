@@ -1,19 +1,17 @@
 """A length in front of each message: the framing of most binary protocols."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from struct import Struct
 from typing import Literal, Self
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import _kernels
 from mezha.framing.base import Framing
 from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.kernels import length_kernel
 from mezha.framing.strangers import describe
+from mezha.framing.unsigned import packer, unpacker
 
 __all__ = ["LengthPrefixed"]
-
-_FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +136,8 @@ class LengthPrefixed(Framing):
     def run(self) -> Run:
         """Return the kernel for these parameters."""
         layout = self._layout
-        return _kernels.length_kernel(
-            layout.unpack, self.offset, layout.head, self.adjust, self.strip, layout.before, layout.after
+        return length_kernel(
+            self.width, self.byteorder, self.offset, self.adjust, self.strip, layout.before, layout.after
         )
 
     @classmethod
@@ -233,35 +231,11 @@ class _Layout:
         self.longest = longest
         self.before = before
         self.after = after
-        self.pack: Callable[[int], bytes]
-        self.unpack: _kernels.Unpack
-        if width == 3:
-            self.pack = _pack_big if byteorder == "big" else _pack_little
-            self.unpack = _unpack_big if byteorder == "big" else _unpack_little
-        else:
-            struct = Struct((">" if byteorder == "big" else "<") + _FORMATS[width])
-            self.pack = struct.pack
-            self.unpack = struct.unpack_from
+        self.pack = packer(width, byteorder)
+        self.unpack = unpacker(width, byteorder)
 
     def __reduce__(self) -> tuple[type["_Layout"], tuple[int, str, int, int, bytes, bytes]]:
         return _Layout, self._given  # a Struct cannot be pickled
-
-
-# struct knows no three bytes
-def _pack_big(value: int) -> bytes:
-    return value.to_bytes(3, "big")
-
-
-def _pack_little(value: int) -> bytes:
-    return value.to_bytes(3, "little")
-
-
-def _unpack_big(data: Data, start: int) -> tuple[int]:
-    return (int.from_bytes(data[start : start + 3], "big"),)
-
-
-def _unpack_little(data: Data, start: int) -> tuple[int]:
-    return (int.from_bytes(data[start : start + 3], "little"),)
 
 
 def _check_fixed(expected: bytes, buffer: bytearray, start: int) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import _kernels
 from mezha.framing.base import Framing
 from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.kernels import varint_run
 
 __all__ = ["VarintPrefixed"]
 
@@ -79,7 +79,7 @@ class VarintPrefixed(Framing):
 
     def run(self) -> Run:
         """Return the kernel."""
-        return _kernels.varint_run
+        return varint_run
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:

@@ -1,21 +1,23 @@
-"""The hot loops: cut a run of whole messages out of a buffer.
+"""The kernels in plain Python: the twins of those in ``_native.pyx``, which take over where they could be compiled.
 
-Each stops in front of the first thing that is not a whole, faultless message, and leaves the judgement to
-``Framing.split``. So a kernel knows no errors, and need not be complete to be right.
+A kernel cuts a run of whole messages out of a buffer. It stops in front of the first thing that is not a whole,
+faultless message, and leaves the judgement to ``Framing.split``. So it knows no errors, and need not be complete to be
+right; but the twins stop at the same places.
 """
 
-from collections.abc import Callable
-
 from mezha.framing.frame import Run
+from mezha.framing.unsigned import unpacker
 
 __all__ = ["delimited_kernel", "length_kernel", "varint_run"]
 
-#: ``struct.Struct.unpack_from``, or what does the same for three bytes.
-Unpack = Callable[[bytes | bytearray, int], tuple[int, ...]]
 
+def length_kernel(width: int, byteorder: str, offset: int, adjust: int, strip: int, before: bytes, after: bytes) -> Run:
+    """Return what cuts messages with a length in front; the parameters are those of ``LengthPrefixed``.
 
-def length_kernel(unpack: Unpack, offset: int, head: int, adjust: int, strip: int, before: bytes, after: bytes) -> Run:
-    """Return what cuts messages with a length in front; the parameters are those of ``LengthPrefixed``."""
+    ``before`` and ``after`` are what is fixed in front of the length and behind it.
+    """
+    unpack = unpacker(width, byteorder)
+    head = offset + width
     least = max(head - strip, 0)
     fixed = bool(before or after)
 
@@ -23,7 +25,7 @@ def length_kernel(unpack: Unpack, offset: int, head: int, adjust: int, strip: in
         messages: list[bytes] = []
         last = len(data) - head
         view = data if isinstance(data, bytes) else memoryview(data)
-        while count and start <= last:
+        while count > 0 and start <= last:
             body = start + head
             begin = start + strip
             stop = body + unpack(data, start + offset)[0] + adjust
@@ -44,7 +46,7 @@ def varint_run(data: bytes | bytearray, start: int, limit: int, count: int) -> t
     messages: list[bytes] = []
     end = len(data)
     view = data if isinstance(data, bytes) else memoryview(data)
-    while count and start < end:
+    while count > 0 and start < end:
         size = data[start]
         begin = start + 1
         if size > 0x7F:
@@ -77,7 +79,7 @@ def delimited_kernel(marker: bytes, *, carriage_return: bool) -> Run:
     def run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
         messages: list[bytes] = []
         view = data if isinstance(data, bytes) else memoryview(data)
-        while count:
+        while count > 0:
             found = data.find(marker, start, start + limit + width + carriage_return)
             if found < 0:
                 break

@@ -1,0 +1,20 @@
+"""What pyproject.toml cannot say: which part of mezha is compiled, and whether it has to be.
+
+``MEZHA_BUILD=native`` makes it an error if it cannot be compiled: use it for releases. ``MEZHA_BUILD=pure`` leaves it
+out. Without either it is compiled if that works, and mezha runs in plain Python otherwise.
+"""
+
+import os
+
+from setuptools import Extension, setup
+
+wanted = os.environ.get("MEZHA_BUILD", "")
+if wanted not in ("", "native", "pure"):
+    raise SystemExit(f"MEZHA_BUILD is 'native' or 'pure', or not set at all; it is {wanted!r}")
+
+native = Extension("mezha.framing._native", ["src/mezha/framing/_native.pyx"], optional=not wanted)
+
+setup(
+    ext_modules=[] if wanted == "pure" else [native],
+    options={"build_ext": {"cython_c_in_temp": "1"}},
+)
