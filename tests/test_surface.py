@@ -35,8 +35,9 @@ def public_members(kind: type) -> Iterator[tuple[str, object]]:
 
 def comment_of(name: str) -> str | None:
     """Return the ``#:`` comment in front of an assignment, the docstring of what cannot have one."""
-    for module in [module for key, module in sys.modules.items() if key.split(".")[0] == "mezha"]:
-        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+    paths = [Path(str(module.__file__)) for key, module in sys.modules.items() if key.split(".")[0] == "mezha"]
+    for path in paths:
+        source = path.read_text(encoding="utf-8") if path.suffix == ".py" else ""
         if found := re.search(rf"^#: (.*)\n(?:#: .*\n)*{name}\b.* = ", source, re.MULTILINE):
             return found[1]
     return None
