@@ -6,6 +6,7 @@
 
 PYTHON ?= $(shell python3 tools/interpreters.py --first)
 VENV := .venv
+SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx)
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
 
 .PHONY: lab test check format clean
@@ -28,15 +29,15 @@ format: $(VENV)/ready-dev
 	$(VENV)/bin/ruff format
 
 clean:
-	rm -rf $(VENV) .envs build dist src/*.egg-info .*_cache .hypothesis .coverage* htmlcov
+	rm -rf $(VENV) .envs build dist src/*.egg-info src/mezha/*/*.so .*_cache .hypothesis .coverage* htmlcov
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/ready-cli: pyproject.toml | $(VENV)/bin/python
+$(VENV)/ready-cli: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[cli]'
 	touch $@
 
-$(VENV)/ready-dev: pyproject.toml | $(VENV)/bin/python
+$(VENV)/ready-dev: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[dev]'
 	touch $@

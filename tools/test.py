@@ -1,6 +1,8 @@
 """Run the tests on every supported interpreter found, the default one first; arguments go to pytest.
 
-The laws are tried with many examples on the default interpreter, and with fewer on the others.
+The laws are tried with many examples on the default interpreter, and with fewer on the others. What can be compiled
+has to be; where there is no compiler, say ``MEZHA_BUILD=pure``. Without arguments, the tests of what has a compiled
+twin run a second time on the default interpreter, in plain Python.
 """
 
 import os
@@ -12,10 +14,14 @@ from pathlib import Path
 from interpreters import supported
 
 ROOT = Path(__file__).parent.parent
+#: What the installation is made from, beside the modules themselves.
+SOURCES = [ROOT / "pyproject.toml", ROOT / "setup.py", *ROOT.glob("src/**/*.pyx")]
+#: The tests of what has a compiled twin, and of what stands right on it.
+TWINS = ["tests/framing", "tests/test_engine.py"]
 
 
 def environment(interpreter: str) -> Path:
-    """Return the Python of a virtual environment for the tests, made if need be; it is new when pyproject.toml is."""
+    """Return the Python of a virtual environment for the tests, made if need be; it is new when a source of it is."""
     version = subprocess.run(
         [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
         capture_output=True,
@@ -25,30 +31,40 @@ def environment(interpreter: str) -> Path:
     folder = ROOT / ".envs" / version
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = folder / "ready"
-    if not stamp.exists() or stamp.stat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime:
+    if not stamp.exists() or stamp.stat().st_mtime < max(path.stat().st_mtime for path in SOURCES):
         print(f"-- setting up {folder.relative_to(ROOT)}", flush=True)
         subprocess.run([interpreter, "-m", "venv", "--clear", folder], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--editable", f"{ROOT}[test]"], check=True)
+        build = {"MEZHA_BUILD": "native", **os.environ}
+        subprocess.run([*pip, "--editable", f"{ROOT}[test]"], check=True, env=build)
         stamp.touch()
     return python
 
 
+def passes(python: Path, name: str, arguments: list[str], **settings: str) -> bool:
+    """Run pytest, with these settings in the environment, and say whether all is well."""
+    print(f"-- {name}", flush=True)
+    begun = time.monotonic()
+    command = [str(python), "-m", "pytest", "-q", "--numprocesses=auto", "--dist=worksteal", *arguments]
+    passed = not subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}).returncode
+    print(f"-- {name}: {time.monotonic() - begun:.0f} s", flush=True)
+    return passed
+
+
 def main() -> int:
     """Run pytest on each interpreter, all of them even if one fails; return the number of failures."""
+    arguments = sys.argv[1:]
     failed: list[str] = []
-    quick = {**os.environ, "HYPOTHESIS_PROFILE": os.environ.get("HYPOTHESIS_PROFILE") or "light"}
+    quick = {"HYPOTHESIS_PROFILE": os.environ.get("HYPOTHESIS_PROFILE") or "light"}
     for place, interpreter in enumerate(supported()):
         python = environment(interpreter)
-        name = python.parent.parent.name
-        print(f"-- CPython {name}", flush=True)
-        begun = time.monotonic()
-        pytest = [str(python), "-m", "pytest", "-q", "--numprocesses=auto", "--dist=worksteal", *sys.argv[1:]]
-        if subprocess.run(pytest, cwd=ROOT, env=quick if place else None).returncode:
+        name = f"CPython {python.parent.parent.name}"
+        if not passes(python, name, arguments, **(quick if place else {})):
             failed.append(name)
-        print(f"-- CPython {name}: {time.monotonic() - begun:.0f} s", flush=True)
+        if not place and not arguments and not passes(python, f"{name}, plain", TWINS, MEZHA_PURE="1"):
+            failed.append(f"{name}, plain")
     if failed:
-        print(f"-- failed on CPython {', '.join(failed)}", flush=True)
+        print(f"-- failed on {', '.join(failed)}", flush=True)
     return len(failed)
 
 
