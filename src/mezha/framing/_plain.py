@@ -2,7 +2,7 @@
 
 A kernel cuts a run of whole messages out of a buffer. It stops in front of the first thing that is not a whole,
 faultless message, and leaves the judgement to ``Framing.split``. So it knows no errors, and need not be complete to be
-right; but the twins stop at the same places.
+right; but the twins stop at the same places. Slices of bytes are messages as they are, and cost the least.
 """
 
 from mezha.framing.frame import Run
@@ -23,17 +23,18 @@ def length_kernel(width: int, byteorder: str, offset: int, adjust: int, strip: i
 
     def run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
         messages: list[bytes] = []
-        last = len(data) - head
-        view = data if isinstance(data, bytes) else memoryview(data)
+        end = len(data)
+        last = end - head
+        text, view = data if isinstance(data, bytes) else None, memoryview(data)
         while count > 0 and start <= last:
             body = start + head
             begin = start + strip
-            stop = body + unpack(data, start + offset)[0] + adjust
-            if stop > last + head or not least <= stop - begin <= limit:
+            stop = body + adjust + unpack(data, start + offset)[0]
+            if stop > end or not least <= stop - begin <= limit:
                 break
             if fixed and (data[start : start + len(before)] != before or data[body : body + len(after)] != after):
                 break
-            messages.append(bytes(view[begin:stop]))
+            messages.append(bytes(view[begin:stop]) if text is None else text[begin:stop])
             start = stop
             count -= 1
         return messages, start
@@ -45,7 +46,7 @@ def varint_run(data: bytes | bytearray, start: int, limit: int, count: int) -> t
     """Cut messages with a varint of one, two or three bytes in front; longer ones are rare enough for ``split``."""
     messages: list[bytes] = []
     end = len(data)
-    view = data if isinstance(data, bytes) else memoryview(data)
+    text, view = data if isinstance(data, bytes) else None, memoryview(data)
     while count > 0 and start < end:
         size = data[start]
         begin = start + 1
@@ -66,7 +67,7 @@ def varint_run(data: bytes | bytearray, start: int, limit: int, count: int) -> t
         stop = begin + size
         if stop > end or size > limit:
             break
-        messages.append(bytes(view[begin:stop]))
+        messages.append(bytes(view[begin:stop]) if text is None else text[begin:stop])
         start = stop
         count -= 1
     return messages, start
@@ -78,7 +79,7 @@ def delimited_kernel(marker: bytes, *, carriage_return: bool) -> Run:
 
     def run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
         messages: list[bytes] = []
-        view = data if isinstance(data, bytes) else memoryview(data)
+        text, view = data if isinstance(data, bytes) else None, memoryview(data)
         while count > 0:
             found = data.find(marker, start, start + limit + width + carriage_return)
             if found < 0:
@@ -86,7 +87,7 @@ def delimited_kernel(marker: bytes, *, carriage_return: bool) -> Run:
             stop = found - 1 if carriage_return and found > start and data[found - 1] == 13 else found
             if stop - start > limit:
                 break
-            messages.append(bytes(view[start:stop]))
+            messages.append(bytes(view[start:stop]) if text is None else text[start:stop])
             start = found + width
             count -= 1
         return messages, start
