@@ -1,6 +1,7 @@
 """The engine: all that a connection knows, without I/O and without a clock. Drivers move bytes and tell the time."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from enum import Enum
 
 from mezha.errors import (
@@ -12,12 +13,10 @@ from mezha.errors import (
     TruncatedMessage,
 )
 from mezha.framing import Data, Framing
+from mezha.framing.kernels import Outgoing
 from mezha.limits import Limits, Timeouts
 
 __all__ = ["Engine", "Framed", "State", "as_view"]
-
-#: Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
-_JOIN_BELOW = 8192
 
 
 class State(Enum):
@@ -50,9 +49,16 @@ class Engine(ABC):
       ``close`` may come from any.
 
     Times are seconds of any clock that only goes forward; it must be the same one in all calls.
+
+    ``push`` and ``pop`` are the quick doors beside ``send`` and ``take``, for what goes without saying.
     """
 
     __slots__ = ()
+
+    #: Queue one message, and say so; or return False and do nothing: then ``send`` knows what to do, or what is wrong.
+    push: Callable[[object], bool]
+    #: Hand out one message; or return None: then ``take`` knows whether there is one, or what is wrong.
+    pop: Callable[[], bytes | None]
 
     @property
     @abstractmethod
@@ -84,6 +90,13 @@ class Engine(ABC):
         """Take bytes that arrived; they are copied. ``b""`` is the end of the peer's stream. Never raises for them."""
 
     @abstractmethod
+    def space(self) -> memoryview | None:
+        """Return memory to receive the next bytes into, where that saves copying them; hand them to ``receive`` then.
+
+        It may not be used any more once the engine has been called again.
+        """
+
+    @abstractmethod
     def take(self, count: int = 1) -> list[bytes]:
         """Hand out up to ``count`` messages, a run; an empty list means that more has to arrive.
 
@@ -95,10 +108,9 @@ class Engine(ABC):
 
         """
 
-    @property
     @abstractmethod
     def full(self) -> bool:
-        """Whether to stop reading: enough waits to be taken. Becomes false again when most of it has been."""
+        """Say whether to stop reading: enough waits to be taken. Becomes false again when most of it has been."""
 
     @abstractmethod
     def deadline(self) -> float | None:
@@ -144,12 +156,12 @@ class Framed(Engine):
         "_failed",
         "_full",
         "_limits",
-        "_out",
-        "_out_size",
+        "_outgoing",
         "_paused",
         "_slow",
-        "_small",
         "_timeouts",
+        "pop",
+        "push",
     )
 
     def __init__(self, framing: Framing, *, limits: Limits | None = None, timeouts: Timeouts | None = None) -> None:
@@ -157,9 +169,9 @@ class Framed(Engine):
         self._timeouts = timeouts or framing.timeouts
         self._decoder = framing.decoder(limit=self._limits.max_message)
         self._encode = framing.encode
-        self._out: list[Data] = []
-        self._small: list[Data] = []  # the tail of _out, not joined yet
-        self._out_size = 0
+        self._outgoing = Outgoing(framing, self._limits.max_message, self._limits.outbox)
+        self.push = self._outgoing.push
+        self.pop = self._decoder.pop
         self._full = False
         self._paused = False  # reading has stopped, and nothing has been received since
         # When the message at the front began to arrive, at the latest, and when bytes last did.
@@ -197,33 +209,29 @@ class Framed(Engine):
                 size=size,
                 limit=limit,
             )
-        for part in self._encode(message):
-            self._out_size += len(part)
-            if len(part) < _JOIN_BELOW:
-                self._small.append(part)
-            else:
-                self._join_small()
-                self._out.append(part)
+        self._outgoing.put(self._encode(message))
 
     @property
     def outgoing_size(self) -> int:
         """Bytes that ``outgoing`` would return."""
-        return self._out_size
+        return self._outgoing.size
 
     def outgoing(self) -> list[Data]:
         """Hand over what is to be sent."""
-        self._join_small()
-        out, self._out = self._out, []
-        self._out_size = 0
-        return out
+        return self._outgoing.collect()
 
     def receive(self, data: Data, now: float) -> None:
         """Take bytes that arrived, or the end."""
+        self._note_taken()
         if self._paused or not self._decoder.buffered:
             self._begun = now
             self._paused = False
         self._arrived = now
         self._decoder.feed(data)
+
+    def space(self) -> memoryview | None:
+        """Return memory to receive the next bytes of a large message into."""
+        return self._decoder.space()
 
     def take(self, count: int = 1) -> list[bytes]:
         """Hand out up to ``count`` messages."""
@@ -244,17 +252,14 @@ class Framed(Engine):
             if self._cut and isinstance(error, TruncatedMessage):  # the peer did not end its stream there
                 raise self._unable(error.received) from self._cause
             raise
-        if messages:
-            self._begun = self._arrived
-        elif self._decoder.ended and not self._decoder.buffered:
+        if not messages and self._decoder.ended and not self._decoder.buffered:
             if self._cut:
                 raise self._unable() from self._cause
             raise ClosedByPeer("the peer has ended its stream; everything it sent has been received")
         return messages
 
-    @property
     def full(self) -> bool:
-        """Whether to stop reading."""
+        """Say whether to stop reading."""
         inbox = self._limits.inbox
         self._full = self._decoder.buffered >= (inbox // 4 if self._full else inbox) and self._decoder.ready
         self._paused = self._paused or self._full
@@ -266,6 +271,7 @@ class Framed(Engine):
         buffered = self._decoder.buffered
         if grace is None or self._slow or not buffered or self._decoder.ended or self._decoder.ready:
             return None
+        self._note_taken()
         return self._begun + grace + buffered / self._timeouts.min_rate
 
     def expire(self, now: float) -> None:
@@ -278,17 +284,22 @@ class Framed(Engine):
             self._paused = False
         else:
             self._slow = (self._decoder.buffered, now - self._begun)
+            self._decoder.shut = True
 
     def end(self) -> None:
         """End this side's stream."""
         self._ended = True
+        self._outgoing.shut = True
 
     def close(self) -> None:
         """End both directions."""
         self._closed = True
+        self._outgoing.shut = True
+        self._decoder.shut = True
 
     def lost(self, cause: BaseException) -> None:
         """Note that the connection broke."""
+        self._outgoing.shut = True
         if self._cause is None:
             self._cause = cause
             self._cut = not self._decoder.ended
@@ -297,10 +308,11 @@ class Framed(Engine):
         """Return the bytes that arrived and were not handed out in messages."""
         return self._decoder.unused()
 
-    def _join_small(self) -> None:
-        if self._small:
-            self._out.append(b"".join(self._small) if len(self._small) > 1 else self._small[0])
-            self._small = []
+    def _note_taken(self) -> None:
+        """Where a message has been taken, the one behind it began to arrive when bytes last did, at the latest."""
+        if self._decoder.moved:
+            self._decoder.moved = False
+            self._begun = self._arrived
 
     def _unable(self, unfinished: int = 0) -> ClosedByUs | ConnectionLost:
         if self._closed:

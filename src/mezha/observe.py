@@ -42,6 +42,14 @@ class Observed(Engine):
         self._observer = observer
         self._state = engine.state
 
+    def push(self, message: object) -> bool:
+        """Leave it to ``send``, which is watched."""
+        return False
+
+    def pop(self) -> bytes | None:
+        """Leave it to ``take``, which is watched."""
+        return None
+
     @property
     def state(self) -> State:
         """The state of the engine inside."""
@@ -74,6 +82,10 @@ class Observed(Engine):
         self._engine.receive(data, now)
         self._note()
 
+    def space(self) -> memoryview | None:
+        """Return memory to receive the next bytes into."""
+        return self._engine.space()
+
     def take(self, count: int = 1) -> list[bytes]:
         """Hand out messages, and tell."""
         try:
@@ -85,10 +97,9 @@ class Observed(Engine):
             self._observer.messages_received(messages)
         return messages
 
-    @property
     def full(self) -> bool:
-        """Whether to stop reading."""
-        return self._engine.full
+        """Say whether to stop reading."""
+        return self._engine.full()
 
     def deadline(self) -> float | None:
         """Return when ``expire`` is due."""

@@ -100,7 +100,7 @@ class Driver(asyncio.BufferedProtocol):
         engine.receive(self._buffer[:nbytes], self._loop.time())
         if self._readers:
             self._wake_readers()
-        if engine.full and self._reading:
+        if engine.full() and self._reading:
             self._reading = False
             self.transport.pause_reading()
 
@@ -211,7 +211,7 @@ class Driver(asyncio.BufferedProtocol):
             return
         # Of what its TLS has, a loop may throw away the last at the end of the stream. So it is fetched from here.
         undecrypted = self._undecrypted()
-        while not self.engine.full:
+        while not self.engine.full():
             if data := next(undecrypted, None):
                 self.engine.receive(data, self._loop.time())
                 continue

@@ -1,73 +1,67 @@
 # cython: language_level=3, binding=False
-"""The kernels, compiled: the twins of those in ``_plain.py``, which say what they do. Here is said only how.
+"""The hot loops, compiled: the twins of those in ``_plain.py``, which say what they do. Here is said only how.
 
 Numbers from outside are cut down to what a buffer can have before C computes with them, and no sum is formed before it
 is known to fit. The buffer is held by its own protocol, so that a bytearray cannot be resized under a running kernel.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport UINT64_MAX, uint64_t
-from libc.string cimport memchr, memcmp
+from libc.string cimport memchr, memcmp, memcpy, memmove
 
 cdef extern from "Python.h":
     const Py_ssize_t PY_SSIZE_T_MAX
     # with NULL for the exception it gives the nearest number there is
     Py_ssize_t PyNumber_AsSsize_t(object number, PyObject* exception) except? -1
+    void Py_CLEAR(PyObject* object)
+    # sets the object to NULL when it fails
+    int _PyBytes_Resize(PyObject** data, Py_ssize_t size) except -1
 
 
-def length_kernel(int width, str byteorder, offset, adjust, strip, bytes before, bytes after):
-    """Return what cuts messages with a length in front; the parameters are those of ``LengthPrefixed``."""
-    return _Length(width, byteorder, offset, adjust, strip, before, after).run
+# -- kernels ----------------------------------------------------------------------------------------------------------
 
 
-def varint_run(data, Py_ssize_t start, limit, count):
-    """Cut messages with a varint of one, two or three bytes in front; longer ones are rare enough for ``split``."""
-    cdef Py_ssize_t most = PyNumber_AsSsize_t(limit, NULL)
-    cdef Py_ssize_t left = PyNumber_AsSsize_t(count, NULL)
-    cdef Py_ssize_t begin, high, size
-    cdef const unsigned char* text
-    cdef Py_buffer view
-    cdef list messages = []
-    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-    try:
-        text = <const unsigned char*>view.buf
-        while left > 0 and 0 <= start < view.len:
-            size = text[start]
-            begin = start + 1
-            if size > 0x7F:
-                if begin >= view.len:
+cdef class Kernel:
+    """Cuts runs of messages, as ``Run`` says, and joins them."""
+
+    def __call__(self, data, Py_ssize_t start, limit, count):
+        """Cut messages."""
+        cdef Py_ssize_t most = PyNumber_AsSsize_t(limit, NULL)
+        cdef Py_ssize_t left = PyNumber_AsSsize_t(count, NULL)
+        cdef Span span
+        cdef const char* text
+        cdef Py_buffer view
+        cdef list messages = []
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            text = <const char*>view.buf
+            while left > 0 and 0 <= start < view.len:
+                if self.find(data, <const unsigned char*>text, start, view.len, most, &span) != WHOLE:
                     break
-                high = text[begin]
-                size += (high << 7) - 0x80
-                begin += 1
-                if high > 0x7F:
-                    if begin >= view.len:
-                        break
-                    high = text[begin]
-                    size += (high << 14) - 0x4000
-                    begin += 1
-                if not 0 < high < 0x80:
-                    break
-            if size > view.len - begin or size > most:
-                break
-            messages.append(PyBytes_FromStringAndSize(<const char*>text + begin, size))
-            start = begin + size
-            left -= 1
-    finally:
-        PyBuffer_Release(&view)
-    return messages, start
+                messages.append(PyBytes_FromStringAndSize(text + span.begin, span.stop - span.begin))
+                start = span.end
+                left -= 1
+        finally:
+            PyBuffer_Release(&view)
+        return messages, start
+
+    cdef Found find(
+        self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
+    ) except *:
+        raise NotImplementedError
+
+    cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept:
+        return -1
 
 
-def delimited_kernel(bytes marker not None, *, bint carriage_return):
-    r"""Return what cuts messages with a marker behind them, and leaves out one ``\r`` before it, if so asked."""
-    return _Delimited(marker, carriage_return).run
-
-
-cdef class _Length:
+cdef class _Length(Kernel):
     # The smallest value of the length that is sound, and the size of the message that it makes. Each more is a byte more.
-    cdef uint64_t lowest
+    cdef uint64_t lowest, longest
     cdef Py_ssize_t least
     cdef Py_ssize_t offset, head, strip
     cdef int width
@@ -89,86 +83,155 @@ cdef class _Length:
         self.head = head
         self.strip = strip
         self.lowest = lowest
+        self.longest = UINT64_MAX >> (64 - 8 * width)
         self.least = least
         self.fixed = bool(before or after)
         self.before = before
         self.after = after
+        # A message that brings its own header is checked by encode().
+        self.overhead = strip if strip >= head and lowest <= self.longest else -1
 
-    def run(self, data, Py_ssize_t start, limit, count):
-        """Cut messages."""
-        cdef Py_ssize_t most = PyNumber_AsSsize_t(limit, NULL)
-        cdef Py_ssize_t left = PyNumber_AsSsize_t(count, NULL)
-        cdef Py_ssize_t offset = self.offset, strip = self.strip, least = self.least, head = self.head
-        cdef uint64_t lowest = self.lowest
-        cdef int width = self.width
-        cdef bint big = self.big
-        cdef Py_ssize_t room, size
+    cdef Found find(
+        self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
+    ) except *:
         cdef uint64_t value
-        cdef const unsigned char* text
-        cdef Py_buffer view
-        cdef list messages = []
-        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-        try:
-            text = <const unsigned char*>view.buf
-            while left > 0 and 0 <= start <= view.len - head:
-                room = view.len - start - strip
-                if room > most:
-                    room = most
-                value = _unsigned(text + start + offset, width, big)
-                if room < least or value < lowest or value - lowest > <uint64_t>(room - least):
-                    break
-                if self.fixed and not (_stands(self.before, &view, start) and _stands(self.after, &view, start + head)):
-                    break
-                size = least + <Py_ssize_t>(value - lowest)
-                messages.append(PyBytes_FromStringAndSize(<const char*>text + start + strip, size))
-                start += strip + size
-                left -= 1
-        finally:
-            PyBuffer_Release(&view)
-        return messages, start
+        cdef Py_ssize_t length
+        if self.head > size - start:
+            return NOTHING
+        value = _unsigned(text + start + self.offset, self.width, self.big)
+        if most < self.least or value < self.lowest or value - self.lowest > <uint64_t>(most - self.least):
+            return NOTHING
+        if self.fixed and not (
+            _stands(self.before, text + start, size - start)
+            and _stands(self.after, text + start + self.head, size - start - self.head)
+        ):
+            return NOTHING
+        length = self.least + <Py_ssize_t>(value - self.lowest)
+        if length <= size - start - self.strip:
+            span.begin = start + self.strip
+            span.stop = span.end = span.begin + length
+            return WHOLE
+        if self.strip < PY_SSIZE_T_MAX // 4 and length < PY_SSIZE_T_MAX // 4 and start < PY_SSIZE_T_MAX // 4:
+            span.begin = start + self.strip
+            span.stop = span.end = span.begin + length
+            return PART
+        return NOTHING
+
+    cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept:
+        cdef Py_ssize_t before = self.offset
+        cdef uint64_t value
+        cdef int place
+        if self.overhead < 0 or size < self.least or <uint64_t>(size - self.least) > self.longest - self.lowest:
+            return -1
+        value = self.lowest + <uint64_t>(size - self.least)
+        if self.fixed:
+            memcpy(out, PyBytes_AS_STRING(self.before), <size_t>self.offset)
+            memcpy(out + self.head, PyBytes_AS_STRING(self.after), <size_t>(self.strip - self.head))
+        for place in range(self.width):
+            out[before + (self.width - 1 - place if self.big else place)] = <unsigned char>(value & 0xFF)
+            value >>= 8
+        memcpy(out + self.strip, message, <size_t>size)
+        return self.strip + size
 
 
-cdef class _Delimited:
-    cdef bytes marker
+cdef class _Varint(Kernel):
+    def __cinit__(self):
+        self.overhead = 3
+
+    cdef Found find(
+        self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
+    ) except *:
+        cdef Py_ssize_t begin = start + 1, high, length
+        if start >= size:
+            return NOTHING
+        length = text[start]
+        if length > 0x7F:
+            if begin >= size:
+                return NOTHING
+            high = text[begin]
+            length += (high << 7) - 0x80
+            begin += 1
+            if high > 0x7F:
+                if begin >= size:
+                    return NOTHING
+                high = text[begin]
+                length += (high << 14) - 0x4000
+                begin += 1
+            if not 0 < high < 0x80:
+                return NOTHING
+        if length > most:
+            return NOTHING
+        span.begin = begin
+        span.stop = span.end = begin + length
+        return WHOLE if span.end <= size else PART
+
+    cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept:
+        cdef Py_ssize_t rest = size
+        cdef int width = 0
+        if size >= 1 << 21:
+            return -1
+        while rest > 0x7F:
+            out[width] = <unsigned char>(rest & 0x7F | 0x80)
+            rest >>= 7
+            width += 1
+        out[width] = <unsigned char>rest
+        width += 1
+        memcpy(out + width, message, <size_t>size)
+        return width + size
+
+
+cdef class _Delimited(Kernel):
+    cdef bytes marker, written
     cdef bint carriage_return
 
-    def __cinit__(self, bytes marker not None, bint carriage_return):
+    def __cinit__(self, bytes marker not None, bint carriage_return, bytes written not None):
         if not marker:
             raise ValueError("a marker has one byte or more")
         self.marker = marker
         self.carriage_return = carriage_return
+        self.written = written
+        self.overhead = PyBytes_GET_SIZE(written)
 
-    def run(self, data, Py_ssize_t start, limit, count):
-        """Cut messages."""
-        cdef Py_ssize_t most = PyNumber_AsSsize_t(limit, NULL)
-        cdef Py_ssize_t left = PyNumber_AsSsize_t(count, NULL)
+    cdef Found find(
+        self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
+    ) except *:
         cdef Py_ssize_t width = PyBytes_GET_SIZE(self.marker)
         cdef Py_ssize_t beyond = width + self.carriage_return
-        cdef Py_ssize_t reach, found, stop
-        cdef const unsigned char* text
-        cdef Py_buffer view
-        cdef list messages = []
-        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-        try:
-            text = <const unsigned char*>view.buf
-            while left > 0 and 0 <= start < view.len:
-                reach = view.len
-                if most < reach - start - beyond:
-                    reach = start + most + beyond
-                found = _find(data, text, self.marker, start, reach)
-                if found < 0:
-                    break
-                stop = found
-                if self.carriage_return and found > start and text[found - 1] == 13:
-                    stop -= 1
-                if stop - start > most:
-                    break
-                messages.append(PyBytes_FromStringAndSize(<const char*>text + start, stop - start))
-                start = found + width
-                left -= 1
-        finally:
-            PyBuffer_Release(&view)
-        return messages, start
+        cdef Py_ssize_t reach = size, found
+        if most < reach - start - beyond:
+            reach = start + most + beyond
+        found = _find(data, text, self.marker, start, reach)
+        if found < 0:
+            return NOTHING
+        span.begin = start
+        span.stop = found
+        if self.carriage_return and found > start and text[found - 1] == 13:
+            span.stop -= 1
+        span.end = found + width
+        return WHOLE if span.stop - start <= most else NOTHING
+
+    cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept:
+        # Without its first byte there is no marker in it, nor the beginning of one at its end.
+        if memchr(message, PyBytes_AS_STRING(self.marker)[0], <size_t>size) != NULL:
+            return -1
+        if self.carriage_return and size and message[size - 1] == 13:
+            return -1
+        memcpy(out, message, <size_t>size)
+        memcpy(out + size, PyBytes_AS_STRING(self.written), <size_t>self.overhead)
+        return size + self.overhead
+
+
+def length_kernel(int width, str byteorder, offset, adjust, strip, bytes before, bytes after):
+    """Return what cuts messages with a length in front; the parameters are those of ``LengthPrefixed``."""
+    return _Length(width, byteorder, offset, adjust, strip, before, after)
+
+
+varint_run = _Varint()
+
+
+def delimited_kernel(bytes marker not None, *, bint carriage_return, bytes written not None):
+    r"""Return what cuts messages with a marker behind them, and leaves out one ``\r`` before it, if so asked."""
+    return _Delimited(marker, carriage_return, written)
 
 
 cdef inline uint64_t _unsigned(const unsigned char* field, int width, bint big) noexcept:
@@ -179,13 +242,10 @@ cdef inline uint64_t _unsigned(const unsigned char* field, int width, bint big) 
     return value
 
 
-cdef inline bint _stands(bytes expected, const Py_buffer* view, Py_ssize_t start) noexcept:
+cdef inline bint _stands(bytes expected, const unsigned char* text, Py_ssize_t size) noexcept:
     """Say whether these bytes stand there."""
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(expected)
-    return (
-        size <= view.len - start
-        and memcmp(<const char*>view.buf + start, PyBytes_AS_STRING(expected), <size_t>size) == 0
-    )
+    cdef Py_ssize_t width = PyBytes_GET_SIZE(expected)
+    return width <= size and memcmp(text, PyBytes_AS_STRING(expected), <size_t>width) == 0
 
 
 cdef inline Py_ssize_t _find(
@@ -208,3 +268,348 @@ cdef inline Py_ssize_t _find(
         start += 1
         attempts += 1
     return -1
+
+
+# -- receiving --------------------------------------------------------------------------------------------------------
+
+# From this size on a message is received into its own memory; and then so much of it has to be here already.
+cdef Py_ssize_t _LARGE = 64 << 10, _LARGE_BEGUN = 8 << 10
+
+
+cdef class Buffer:
+    """Bytes received and not handed out yet, and what cuts messages off their front."""
+
+    cdef object run
+    cdef Kernel kernel
+    cdef Py_ssize_t most
+    cdef bytearray data
+    cdef Py_ssize_t position
+    # A large message at the front is put together in memory of its own; what stands behind it is in ``data``.
+    cdef PyObject* large
+    cdef Py_ssize_t filled, total, large_begin
+    cdef bytes head
+    cdef public Py_ssize_t need, resume
+    cdef public bint shut, moved
+    cdef readonly bint ended
+
+    def __cinit__(self):
+        self.data = bytearray()
+        self.head = b""
+        self.need = 1
+
+    def __init__(self, run, limit):
+        self.run = run
+        self.kernel = run if isinstance(run, Kernel) else None
+        self.most = PyNumber_AsSsize_t(limit, NULL)
+
+    def __dealloc__(self):
+        Py_CLEAR(self.large)
+
+    @property
+    def buffered(self):
+        """Bytes fed and not yet handed out in a message."""
+        return self._size()
+
+    def feed(self, data):
+        """Add bytes that arrived; they are copied. ``b""`` says that the stream has ended, as ``recv`` does."""
+        cdef Py_buffer view
+        cdef const char* text
+        cdef Py_ssize_t size, part
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            text = <const char*>view.buf
+            size = view.len
+            if not size:
+                self.ended = True
+            elif self.ended:
+                raise ValueError(f"{size} bytes fed after the end of the stream")
+            elif not self.shut:
+                if self.large != NULL and self.filled < self.total:
+                    part = min(size, self.total - self.filled)
+                    if text != self._place():  # else it has been received in its place
+                        if part > self._room():
+                            self._grow_large(self.filled + part)
+                        memcpy(self._place(), text, <size_t>part)
+                    self.filled += part
+                    text += part
+                    size -= part
+                if size:
+                    self._append(text, size)
+                    if self.total and self.large == NULL:
+                        self._begin_large()
+        finally:
+            PyBuffer_Release(&view)
+
+    def space(self):
+        """Return memory into which to receive more, if that saves copying, to be fed then; or None."""
+        if self.large == NULL or self.filled == self.total or self.shut:
+            return None
+        if not self._room():
+            self._grow_large(self.filled)
+        return PyMemoryView_FromMemory(self._place(), self._room(), PyBUF_WRITE)
+
+    def pop(self):
+        """Cut one message, if that is easy; None leaves the judgement to others."""
+        cdef Span span
+        cdef char* text
+        if self.shut or self.kernel is None or self._size() < self.need or self.resume:
+            return None
+        if self.large != NULL:
+            return self._pop_large()
+        if self._find(&span) != WHOLE:
+            return None
+        message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + span.begin, span.stop - span.begin)
+        self._advance(span.end)
+        return message
+
+    def cut(self, count):
+        """Cut up to so many messages, as long as that is easy."""
+        cdef Py_ssize_t left = PyNumber_AsSsize_t(count, NULL)
+        cdef Span span
+        cdef list messages = []
+        if self.shut or self.run is None or self._size() < self.need or self.resume:
+            return messages
+        if self.kernel is None:
+            messages, self.position = self.run(self.data, self.position, self.most, count)
+            if messages:
+                self._advance(self.position)
+            return messages
+        if self.large != NULL and left > 0:
+            messages.append(self._pop_large())
+            left -= 1
+        while left > 0 and self._find(&span) == WHOLE:
+            messages.append(
+                PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + span.begin, span.stop - span.begin)
+            )
+            self._advance(span.end)
+            left -= 1
+        return messages
+
+    def whole(self):
+        """Say whether ``cut`` would return something, if that is easy to say."""
+        cdef Span span
+        if self.shut or self.kernel is None or self._size() < self.need or self.resume:
+            return False
+        return self.large != NULL or self._find(&span) == WHOLE
+
+    def front(self):
+        """Return the bytes for others to judge. They begin where nothing has been handed out."""
+        if self.large != NULL or self.head:
+            self.data = bytearray(self.unused())
+            self._forget_large()
+        elif self.position:
+            del self.data[: self.position]  # moves the start, not the bytes
+        self.position = 0
+        return self.data
+
+    def cut_at(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end):
+        """Cut the message that was found at these places of ``front()``."""
+        message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + start, stop - start)
+        self._advance(end)
+        return message
+
+    def unused(self):
+        """Return a copy of the bytes."""
+        rest = bytes(memoryview(self.data)[self.position :])
+        large = b"" if self.large == NULL else (<bytes><object>self.large)[: self.filled]
+        return self.head + large + rest
+
+    cdef inline Py_ssize_t _size(self) noexcept:
+        return PyByteArray_GET_SIZE(self.data) - self.position + self.filled + PyBytes_GET_SIZE(self.head)
+
+    cdef inline char* _place(self) noexcept:
+        """Return where the next byte of the large message goes."""
+        return PyBytes_AS_STRING(<object>self.large) + self.filled
+
+    cdef Found _find(self, Span* span) except *:
+        """Find the message at the front; note how much it needs, if that can be said."""
+        cdef Found found
+        if self.position >= PyByteArray_GET_SIZE(self.data):
+            return NOTHING
+        found = self.kernel.find(
+            self.data,
+            <const unsigned char*>PyByteArray_AS_STRING(self.data),
+            self.position,
+            PyByteArray_GET_SIZE(self.data),
+            self.most,
+            span,
+        )
+        if found == PART:
+            self.need = span.end - self.position
+            if span.stop - span.begin >= _LARGE:
+                self.total = span.stop - span.begin
+                self.large_begin = span.begin - self.position
+                self._begin_large()
+        return found
+
+    cdef int _append(self, const char* text, Py_ssize_t size) except -1:
+        cdef Py_ssize_t rest = PyByteArray_GET_SIZE(self.data) - self.position
+        cdef char* old
+        if self.position and self.position >= rest:  # then moving the rest is linear, too
+            old = PyByteArray_AS_STRING(self.data)
+            memmove(old, old + self.position, <size_t>rest)
+            self.position = 0
+        else:
+            rest += self.position
+        PyByteArray_Resize(self.data, rest + size)
+        memcpy(PyByteArray_AS_STRING(self.data) + rest, text, <size_t>size)
+        return 0
+
+    cdef int _advance(self, Py_ssize_t end) except -1:
+        """Forget what has been cut."""
+        self.position = end
+        self.need = 1
+        self.resume = 0
+        self.total = 0
+        self.moved = True
+        if end == PyByteArray_GET_SIZE(self.data):  # an idle connection keeps no memory
+            self.position = 0
+            PyByteArray_Resize(self.data, 0)
+        return 0
+
+    cdef inline Py_ssize_t _room(self) noexcept:
+        return PyBytes_GET_SIZE(<object>self.large) - self.filled
+
+    cdef object _pop_large(self):
+        cdef object message = <object>self.large
+        self._forget_large()
+        self._advance(self.position)
+        return message
+
+    cdef int _begin_large(self) except -1:
+        """Give the large message at the front memory of its own, if enough of it is here to be worth it."""
+        cdef Py_ssize_t begin = self.position + self.large_begin
+        cdef Py_ssize_t here = PyByteArray_GET_SIZE(self.data) - begin
+        cdef bytes large
+        if not _LARGE_BEGUN <= here < self.total:
+            return 0
+        large = PyBytes_FromStringAndSize(NULL, self._enough(here))
+        memcpy(PyBytes_AS_STRING(large), PyByteArray_AS_STRING(self.data) + begin, <size_t>here)
+        self.head = bytes(self.data[self.position : begin])
+        Py_INCREF(large)
+        self.large = <PyObject*>large
+        self.filled = here
+        self.position = 0
+        PyByteArray_Resize(self.data, 0)
+        return 0
+
+    cdef int _grow_large(self, Py_ssize_t here) except -1:
+        try:
+            _PyBytes_Resize(&self.large, self._enough(here))
+        except MemoryError:  # what has arrived of it is gone, and so is the rest of the stream
+            self.shut = True
+            self.filled = 0
+            raise
+        return 0
+
+    cdef inline Py_ssize_t _enough(self, Py_ssize_t here) noexcept:
+        """Say how much memory so much of the message justifies: what is only announced costs nothing."""
+        return self.total if here >= self.total // 4 else 4 * here
+
+    cdef void _forget_large(self) noexcept:
+        Py_CLEAR(self.large)
+        self.filled = self.total = 0
+        self.head = b""
+
+
+# -- sending ----------------------------------------------------------------------------------------------------------
+
+# The first memory for several messages; it grows from there.
+cdef Py_ssize_t _FIRST = 4096
+# Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
+cdef Py_ssize_t _JOIN_BELOW = 8192
+
+
+cdef class Outgoing:
+    """Messages encoded and not yet handed over."""
+
+    cdef Kernel kernel
+    cdef Py_ssize_t most, high
+    cdef list parts
+    # The last of the parts, not finished yet: bytes of which so many are in use.
+    cdef PyObject* small
+    cdef Py_ssize_t used
+    cdef readonly Py_ssize_t size
+    cdef public bint shut
+
+    def __cinit__(self):
+        self.parts = []
+
+    def __init__(self, framing, largest, high):
+        run = framing.run()
+        self.kernel = run if isinstance(run, Kernel) and run.overhead >= 0 else None
+        self.most = min(largest, _JOIN_BELOW - 1)
+        self.high = PyNumber_AsSsize_t(high, NULL)
+
+    def __dealloc__(self):
+        Py_CLEAR(self.small)
+
+    def push(self, message):
+        """Encode a message, if that is easy, and say whether it was."""
+        cdef Py_ssize_t size, written
+        if self.shut or self.kernel is None or not PyBytes_CheckExact(message) or self.size >= self.high:
+            return False
+        size = PyBytes_GET_SIZE(message)
+        if size > self.most:
+            return False
+        self._make_room(size + self.kernel.overhead)
+        written = self.kernel.write(
+            <unsigned char*>PyBytes_AS_STRING(<object>self.small) + self.used,
+            <const unsigned char*>PyBytes_AS_STRING(message),
+            size,
+        )
+        if written < 0:
+            return False
+        self.used += written
+        self.size += written
+        return True
+
+    def put(self, parts):
+        """Add a message that has been encoded."""
+        cdef Py_buffer view
+        for part in parts:
+            PyObject_GetBuffer(part, &view, PyBUF_SIMPLE)
+            try:
+                if view.len >= _JOIN_BELOW:
+                    self._finish()
+                    self.parts.append(part)
+                else:
+                    self._make_room(view.len)
+                    memcpy(PyBytes_AS_STRING(<object>self.small) + self.used, view.buf, <size_t>view.len)
+                    self.used += view.len
+                self.size += view.len
+            finally:
+                PyBuffer_Release(&view)
+
+    def collect(self):
+        """Hand over what there is: small parts joined, large ones as they came."""
+        cdef list parts
+        self._finish()
+        parts = self.parts
+        self.parts = []
+        self.size = 0
+        return parts
+
+    cdef int _make_room(self, Py_ssize_t size) except -1:
+        cdef Py_ssize_t room
+        if self.small == NULL:
+            small = PyBytes_FromStringAndSize(NULL, size)  # there may be no other
+            Py_INCREF(small)
+            self.small = <PyObject*>small
+            self.used = 0
+            return 0
+        room = PyBytes_GET_SIZE(<object>self.small)
+        if size > room - self.used:
+            _PyBytes_Resize(&self.small, max(_FIRST, 2 * room, self.used + size))
+        return 0
+
+    cdef int _finish(self) except -1:
+        """Make the joined small parts one."""
+        if self.small == NULL:
+            return 0
+        if self.used < PyBytes_GET_SIZE(<object>self.small):
+            _PyBytes_Resize(&self.small, self.used)
+        if self.used:
+            self.parts.append(<object>self.small)
+        Py_CLEAR(self.small)
+        return 0

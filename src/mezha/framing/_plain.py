@@ -1,14 +1,24 @@
-"""The kernels in plain Python: the twins of those in ``_native.pyx``, which take over where they could be compiled.
+"""The hot loops in plain Python: the twins of those in ``_native.pyx``, which take over where they could be compiled.
 
 A kernel cuts a run of whole messages out of a buffer. It stops in front of the first thing that is not a whole,
 faultless message, and leaves the judgement to ``Framing.split``. So it knows no errors, and need not be complete to be
 right; but the twins stop at the same places. Slices of bytes are messages as they are, and cost the least.
 """
 
-from mezha.framing.frame import Run
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mezha.errors import LocalProtocolError
+from mezha.framing.frame import Data, Run
 from mezha.framing.unsigned import unpacker
 
-__all__ = ["delimited_kernel", "length_kernel", "varint_run"]
+if TYPE_CHECKING:
+    from mezha.framing.base import Framing
+
+__all__ = ["Buffer", "Outgoing", "delimited_kernel", "length_kernel", "varint_run"]
+
+#: Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
+_JOIN_BELOW = 8192
 
 
 def length_kernel(width: int, byteorder: str, offset: int, adjust: int, strip: int, before: bytes, after: bytes) -> Run:
@@ -73,8 +83,11 @@ def varint_run(data: bytes | bytearray, start: int, limit: int, count: int) -> t
     return messages, start
 
 
-def delimited_kernel(marker: bytes, *, carriage_return: bool) -> Run:
-    r"""Return what cuts messages with a marker behind them, and leaves out one ``\r`` before it, if so asked."""
+def delimited_kernel(marker: bytes, *, carriage_return: bool, written: bytes) -> Run:
+    r"""Return what cuts messages with a marker behind them, and leaves out one ``\r`` before it, if so asked.
+
+    ``written`` is what a compiled kernel puts behind those that it encodes.
+    """
     width = len(marker)
 
     def run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
@@ -93,3 +106,159 @@ def delimited_kernel(marker: bytes, *, carriage_return: bool) -> Run:
         return messages, start
 
     return run
+
+
+class Buffer:
+    """Bytes received and not handed out yet, and what cuts messages off their front."""
+
+    __slots__ = ("_data", "_limit", "_position", "_run", "ended", "moved", "need", "resume", "shut")
+
+    def __init__(self, run: Run | None, limit: int) -> None:
+        self._run = run
+        self._limit = limit
+        # The bytes are _data[_position:]. Slices of bytes are the fastest messages, so _data is bytes, but for an
+        # unfinished message that grows: appending to a bytearray is linear.
+        self._data: bytes | bytearray = b""
+        self._position = 0
+        #: Bytes that have to be here before it is worth looking.
+        self.need = 1
+        #: Where split() has to go on with its search; a kernel would begin it anew.
+        self.resume = 0
+        #: Nothing is handed out any more, and what is fed is thrown away.
+        self.shut = False
+        #: A message was cut since this was last set to False.
+        self.moved = False
+        #: The end of the stream has been fed.
+        self.ended = False
+
+    @property
+    def buffered(self) -> int:
+        """Bytes fed and not yet handed out in a message."""
+        return len(self._data) - self._position
+
+    def feed(self, data: Data) -> None:
+        """Add bytes that arrived; they are copied. ``b""`` says that the stream has ended, as ``recv`` does.
+
+        Never raises for what the bytes are: that is for ``take``, after the messages before the fault.
+
+        Raises:
+            ValueError: bytes after the end.
+
+        """
+        if not data:
+            self.ended = True
+        elif self.ended:
+            raise ValueError(f"{len(data)} bytes fed after the end of the stream")
+        elif not self.shut:
+            rest = len(self._data) - self._position
+            if not rest:
+                self._data = bytes(data)
+                self._position = 0
+            elif rest <= len(data):  # then copying the rest is linear, too
+                self._data = b"".join((memoryview(self._data)[self._position :], data))
+                self._position = 0
+            else:
+                buffer = self.front()
+                buffer += data
+
+    def space(self) -> memoryview | None:
+        """Return memory into which to receive more, if that saves copying, to be fed then; or None."""
+        return None
+
+    def pop(self) -> bytes | None:
+        """Cut one message, if that is easy; None leaves the judgement to others."""
+        messages = self.cut(1)
+        return messages[0] if messages else None
+
+    def cut(self, count: int) -> list[bytes]:
+        """Cut up to so many messages, as long as that is easy."""
+        # A kernel searches from the front: where split() has begun to search, it has to go on.
+        if self.resume or self.shut or self._run is None or len(self._data) - self._position < self.need:
+            return []
+        messages, position = self._run(self._data, self._position, self._limit, count)
+        if messages:
+            self._advance(position)
+        return messages
+
+    def whole(self) -> bool:
+        """Say whether ``cut`` would return something, if that is easy to say."""
+        return False
+
+    def front(self) -> bytearray:
+        """Return the bytes for others to judge. They begin where nothing has been handed out."""
+        if isinstance(self._data, bytes):
+            self._data = bytearray(memoryview(self._data)[self._position :])
+        elif self._position:
+            del self._data[: self._position]  # moves the start, not the bytes
+        self._position = 0
+        return self._data
+
+    def cut_at(self, start: int, stop: int, end: int) -> bytes:
+        """Cut the message that was found at these places of ``front()``."""
+        with memoryview(self._data) as view:
+            message = bytes(view[start:stop])
+        self._advance(end)
+        return message
+
+    def unused(self) -> bytes:
+        """Return the bytes fed and not yet handed out; they stay here."""
+        return bytes(self._data[self._position :])
+
+    def _advance(self, end: int) -> None:
+        """Forget what has been cut."""
+        if end == len(self._data):  # an idle connection keeps no memory
+            self._data, end = b"", 0
+        self._position = end
+        self.need = 1
+        self.resume = 0
+        self.moved = True
+
+
+class Outgoing:
+    """Messages encoded and not yet handed over."""
+
+    __slots__ = ("_encode", "_high", "_largest", "_parts", "_small", "shut", "size")
+
+    def __init__(self, framing: "Framing", largest: int, high: int) -> None:
+        self._encode = framing.encode
+        self._largest = largest
+        self._high = high
+        self._parts: list[Data] = []
+        self._small: list[Data] = []  # the last of the parts, not joined yet
+        #: Bytes that ``collect`` would return.
+        self.size = 0
+        #: Nothing is pushed any more.
+        self.shut = False
+
+    def push(self, message: object) -> bool:
+        """Encode a message, if that is easy, and say whether it was."""
+        if self.shut or type(message) is not bytes or len(message) > self._largest or self.size >= self._high:
+            return False
+        try:
+            self.put(self._encode(message))
+        except LocalProtocolError:
+            return False
+        return True
+
+    def put(self, parts: Sequence[Data]) -> None:
+        """Add a message that has been encoded."""
+        for part in parts:
+            size = len(part)
+            self.size += size
+            if size < _JOIN_BELOW:
+                self._small.append(part)
+            else:
+                self._finish()
+                self._parts.append(part)
+
+    def collect(self) -> list[Data]:
+        """Hand over what there is: small parts joined, large ones as they came."""
+        self._finish()
+        parts, self._parts = self._parts, []
+        self.size = 0
+        return parts
+
+    def _finish(self) -> None:
+        if self._small:
+            self._parts.append(b"".join(self._small) if len(self._small) > 1 else self._small[0])
+            self._small = []

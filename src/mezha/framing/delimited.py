@@ -77,7 +77,7 @@ class Delimited(Framing):
 
     def run(self) -> Run:
         """Return the kernel for this marker."""
-        return delimited_kernel(self.marker, carriage_return=False)
+        return delimited_kernel(self.marker, carriage_return=False, written=self.marker)
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
@@ -145,7 +145,7 @@ class Lines(Framing):
 
     def run(self) -> Run:
         """Return the kernel."""
-        return delimited_kernel(b"\n", carriage_return=True)
+        return delimited_kernel(b"\n", carriage_return=True, written=self.end)
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:

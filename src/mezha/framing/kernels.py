@@ -5,16 +5,15 @@ Python, which does the same, slower.
 """
 
 import os
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-__all__ = ["accelerated", "delimited_kernel", "length_kernel", "varint_run"]
+__all__ = ["Buffer", "Outgoing", "accelerated", "delimited_kernel", "length_kernel", "varint_run"]
 
 #: Whether the hot loops run compiled.
-accelerated: bool = os.environ.get("MEZHA_PURE", "0") in ("", "0")
+accelerated: bool = os.environ.get("MEZHA_PURE", "0") in ("", "0") and find_spec("mezha.framing._native") is not None
 
-if accelerated:
-    try:
-        from mezha.framing._native import delimited_kernel, length_kernel, varint_run
-    except ModuleNotFoundError:  # it was not compiled; that it was and does not load should be known
-        accelerated = False
-if not accelerated:
-    from mezha.framing._plain import delimited_kernel, length_kernel, varint_run
+if TYPE_CHECKING or not accelerated:
+    from mezha.framing._plain import Buffer, Outgoing, delimited_kernel, length_kernel, varint_run
+else:
+    from mezha.framing._native import Buffer, Outgoing, delimited_kernel, length_kernel, varint_run
