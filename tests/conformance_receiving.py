@@ -130,7 +130,7 @@ async def recv_many_hands_out_runs(net: Net) -> None:
 
 @law()
 async def iteration_ends_where_the_peer_does(net: Net) -> None:
-    sent = [b"%d" % number for number in range(100)]
+    sent = [b"", *(b"%d" % number for number in range(100)), b""]
     async with net.raw_pair() as (raw, peer):
         raw.push(frames(sent))
         raw.end()

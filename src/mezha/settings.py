@@ -26,14 +26,17 @@ class Settings:
     observer: Observer | None = None
     #: The time-outs that hold: those given, or those of the framing.
     times: Timeouts = field(init=False)
+    #: The limits that hold: those given, or the defaults.
+    sizes: Limits = field(init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.framing, Framing):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"framing= wants a framing, as Lines() or parse_framing('lines'), not {self.framing!r}")
         object.__setattr__(self, "times", self.timeouts or self.framing.timeouts)
+        object.__setattr__(self, "sizes", self.limits or Limits())
         self.engine()  # what is wrong with the limits is better said now than at the first connection
 
     def engine(self) -> Engine:
         """Return a new engine."""
-        engine = Framed(self.framing, limits=self.limits, timeouts=self.times)
+        engine = Framed(self.framing, limits=self.sizes, timeouts=self.times)
         return engine if self.observer is None else Observed(engine, self.observer)

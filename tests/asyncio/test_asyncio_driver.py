@@ -171,7 +171,7 @@ async def test_a_reader_lets_the_transport_read_on() -> None:
     driver, transport = _driver(Limits(inbox=1))
     _arrive(driver, b"one\n")
     assert not transport.reading
-    assert driver.stopped_reading
+    assert driver.paused
     driver.read_on()  # nobody has taken anything
     assert not transport.reading
     assert driver.engine.take() == [b"one"]
@@ -194,7 +194,7 @@ async def test_what_had_arrived_is_handed_out_though_writing_failed() -> None:
         other.sendall(b"one\n")
         assert await peer.recv() == b"one"
         other.sendall(b"two\n")
-        while peer._driver._reading:  # noqa: ASYNC110  # pyright: ignore[reportPrivateUsage]
+        while not peer._driver.paused:  # noqa: ASYNC110  # pyright: ignore[reportPrivateUsage]
             await asyncio.sleep(0)
         other.sendall(b"three\nfour\n")
         other.close()

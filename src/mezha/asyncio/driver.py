@@ -4,7 +4,6 @@ import asyncio
 import os
 import socket
 import ssl
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -17,7 +16,7 @@ from mezha.limits import Limits
 __all__ = ["Driver"]
 
 #: One receive buffer a loop: what was received has left it before the next read, and idle connections need none.
-_READ = 256 << 10
+_READ = 64 << 10
 _buffers: "WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview]" = WeakKeyDictionary()
 #: Buffers for the system that together are below this are joined: a copy costs less than a system call.
 _JOIN_BELOW = 64 << 10
@@ -43,38 +42,46 @@ class Driver(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_buffer",
+        "_ended",
         "_loop",
         "_outbox",
         "_readers",
-        "_reading",
         "_socket",
-        "_tick",
+        "_space",
         "_timer",
         "_writable",
         "_writers",
         "detached",
         "engine",
+        "free",
         "gone",
+        "paused",
+        "tick",
         "tls",
         "transport",
     )
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._loop = asyncio.get_running_loop()
-        self._buffer = _buffer_of(self._loop)
+        self._buffer = self._space = _buffer_of(self._loop)
         self._outbox = limits.outbox
         self._readers: list[asyncio.Future[None]] = []
-        self._writers: deque[asyncio.Future[None]] = deque()
-        self._reading = True
+        self._writers: list[asyncio.Future[None]] = []
         self._writable = True
-        self._tick: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.engine = engine
+        #: Nobody has to wait for room before sending, as far as the transport is concerned.
+        self.free = True
+        #: The end of this tick of the loop, if what is sent before it is to wait for it.
+        self.tick: asyncio.Handle | None = None
+        #: The transport has been told to stop reading; see ``read_on``.
+        self.paused = False
         self.transport: asyncio.Transport
         self.tls: ssl.SSLObject | None
         self._socket: socket.socket | None
-        #: Done once the transport is.
-        self.gone: asyncio.Future[None] = self._loop.create_future()
+        #: The transport is done.
+        self.gone = False
+        self._ended: asyncio.Future[None] | None = None
         #: The socket has been given away: what it still has to read belongs to somebody else.
         self.detached = False
 
@@ -91,17 +98,19 @@ class Driver(asyncio.BufferedProtocol):
         self.transport.set_write_buffer_limits(high=self._outbox)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend the buffer of the loop."""
-        return self._buffer
+        """Lend the buffer of the loop, unless the engine has a better one."""
+        space = self.engine.space()
+        self._space = self._buffer if space is None else space
+        return self._space
 
     def buffer_updated(self, nbytes: int) -> None:
         """Hand over what was read."""
         engine = self.engine
-        engine.receive(self._buffer[:nbytes], self._loop.time())
+        engine.receive(self._space[:nbytes], self._loop.time())
         if self._readers:
             self._wake_readers()
-        if engine.full() and self._reading:
-            self._reading = False
+        if not self.paused and engine.full():
+            self.paused = True
             self.transport.pause_reading()
 
     def eof_received(self) -> bool:
@@ -124,21 +133,24 @@ class Driver(asyncio.BufferedProtocol):
                     engine.receive(data, now)
         self._receive_end()
         engine.lost(ConnectionAbortedError("the peer ended the connection in both directions, as TLS does"))
-        if self._tick is not None:
-            self._tick.cancel()
+        if self.tick is not None:
+            self.tick.cancel()
         if self._timer is not None:
             self._timer.cancel()
         self._writable = True
-        self.gone.set_result(None)
+        self.gone = True
+        if self._ended is not None:
+            self._ended.set_result(None)
         self.wake()
 
     def pause_writing(self) -> None:
         """Let senders wait."""
-        self._writable = False
+        self._writable = self.free = False
 
     def resume_writing(self) -> None:
         """Let the first sender go on, who will wake the next."""
         self._writable = True
+        self.free = not self._writers
         self.wake_writer()
 
     # -- what a peer calls --------------------------------------------------------------------------------------------
@@ -152,6 +164,7 @@ class Driver(asyncio.BufferedProtocol):
         """Wait for room. Whoever returns from here must call ``wake_writer`` when done."""
         writer = self._loop.create_future()
         self._writers.append(writer)
+        self.free = False
         try:
             while True:
                 await writer
@@ -162,7 +175,9 @@ class Driver(asyncio.BufferedProtocol):
             self._writers.remove(writer)
             self.wake_writer()
             raise
-        self._writers.popleft()
+        finally:
+            self.free = self._writable and len(self._writers) < 2
+        del self._writers[0]
 
     def wake_writer(self) -> None:
         """Let the first of those who wait in ``room`` go on, if there is room."""
@@ -171,9 +186,9 @@ class Driver(asyncio.BufferedProtocol):
 
     def flush_soon(self) -> None:
         """Write what the engine has: at once on an idle connection, or else at the end of this tick of the loop."""
-        if self._tick is None:
+        if self.tick is None:
             self.flush()
-            self._tick = self._loop.call_soon(self._end_tick)
+            self.tick = self._loop.call_soon(self._end_tick)
 
     def flush(self) -> None:
         """Write what the engine has."""
@@ -186,28 +201,23 @@ class Driver(asyncio.BufferedProtocol):
         for buffer in buffers:
             self.transport.write(buffer)
 
-    async def readable(self) -> None:
-        """Wait until the engine has been given something, bytes or an end."""
-        if not self._reading:
+    def readable(self) -> asyncio.Future[None]:
+        """Return what to wait for until the engine has been given something, bytes or an end."""
+        reader = self._loop.create_future()
+        if self.paused:
             self.read_on()
-            return  # there may be something already
+            reader.set_result(None)  # there may be something already
+            return reader
         if self._timer is None and (due := self.engine.deadline()) is not None:
             self._timer = self._loop.call_at(due, self._expire)
-        reader = self._loop.create_future()
+        if self._readers:  # those that were cancelled are still there
+            self._readers = [other for other in self._readers if not other.done()]
         self._readers.append(reader)
-        try:
-            await reader
-        finally:
-            self._readers.remove(reader)
-
-    @property
-    def stopped_reading(self) -> bool:
-        """Whether the transport has been told to stop reading; see ``read_on``."""
-        return not self._reading
+        return reader
 
     def read_on(self) -> None:
         """Let the transport read again, if the engine has room."""
-        if self.gone.done():
+        if self.gone:
             return
         # Of what its TLS has, a loop may throw away the last at the end of the stream. So it is fetched from here.
         undecrypted = self._undecrypted()
@@ -215,13 +225,26 @@ class Driver(asyncio.BufferedProtocol):
             if data := next(undecrypted, None):
                 self.engine.receive(data, self._loop.time())
                 continue
-            self._reading = True
+            self.paused = False
             self.transport.resume_reading()
             if self.tls is not None and _said_goodbye(self.tls) and not self.transport.is_closing():
                 self._receive_end()
                 self._wake_readers()
                 self.transport.close()
             break
+
+    async def ending(self, within: float | None = None) -> None:
+        """Wait until the transport is done; cut it after ``within`` seconds, or when cancelled."""
+        if self.gone:
+            return
+        if self._ended is None:
+            self._ended = self._loop.create_future()
+        try:
+            await asyncio.wait([self._ended], timeout=within)
+        finally:
+            if not self.gone:
+                self.transport.abort()
+        await asyncio.wait([self._ended])
 
     def wake(self) -> None:
         """Let all who wait find out how things are."""
@@ -231,18 +254,19 @@ class Driver(asyncio.BufferedProtocol):
     # -- below --------------------------------------------------------------------------------------------------------
 
     def _has_room(self) -> bool:
-        return self.gone.done() or (self._writable and self.engine.outgoing_size < self._outbox)
+        return self.gone or (self._writable and self.engine.outgoing_size < self._outbox)
 
     def _wake_readers(self) -> None:
-        for reader in self._readers:
+        readers, self._readers = self._readers, []
+        for reader in readers:
             if not reader.done():
                 reader.set_result(None)
 
     def _end_tick(self) -> None:
-        self._tick = None
+        self.tick = None
         if self.engine.outgoing_size:
             self.flush()
-            self._tick = self._loop.call_soon(self._end_tick)  # busy: the next tick gathers, too
+            self.tick = self._loop.call_soon(self._end_tick)  # busy: the next tick gathers, too
             self.wake_writer()
 
     def _expire(self) -> None:

@@ -1,10 +1,9 @@
 """An asyncio connection: send a message, receive a message."""
 
-import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -24,11 +23,13 @@ class Peer:
     are no time-outs in the calls: use :func:`asyncio.timeout`. Use it in an ``async with`` block, or call ``close``.
     """
 
-    __slots__ = ("_close_timeout", "_driver", "_engine", "_local", "_remote")
+    __slots__ = ("_close_timeout", "_driver", "_engine", "_local", "_pop", "_push", "_remote")
 
     def __init__(self, driver: Driver, *, close_timeout: float) -> None:
         self._driver = driver
         self._engine = driver.engine
+        self._push = driver.engine.push
+        self._pop = driver.engine.pop
         self._close_timeout = close_timeout
         self._local: object = driver.transport.get_extra_info("sockname")
         self._remote: object = driver.transport.get_extra_info("peername")
@@ -47,9 +48,13 @@ class Peer:
             ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
 
         """
+        driver = self._driver
+        if driver.free and self._push(message):
+            if driver.tick is None:
+                driver.flush_soon()
+            return
         if type(message) is not bytes:
             message = bytes(as_view(message))  # it stays behind when this returns, and must not change
-        driver = self._driver
         if driver.congested:
             await driver.room()
         try:
@@ -112,11 +117,12 @@ class Peer:
             ClosedByUs: after ``close`` or ``detach``, also in another task.
 
         """
-        while not (messages := self._engine.take()):
-            await self._driver.readable()
-        if self._driver.stopped_reading:
+        message = self._pop()
+        if message is None:
+            return (await self._receive(1))[0]
+        if self._driver.paused:
             self._driver.read_on()
-        return messages[0]
+        return message
 
     async def recv_many(self, max_count: int | None = None) -> list[bytes]:
         """Receive all messages that are there, at least one and at most ``max_count``; wait only for the first.
@@ -131,19 +137,29 @@ class Peer:
             max_count = 1 << 62
         elif max_count < 1:
             raise ValueError(f"max_count must be 1 or more, not {max_count}")
+        return await self._receive(max_count)
+
+    def __aiter__(self) -> Self:
+        """Receive until the peer ends its stream; raise if the connection ends in any other way."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        message = self._pop()
+        if message is None:
+            try:
+                return (await self._receive(1))[0]
+            except ClosedByPeer:
+                raise StopAsyncIteration from None
+        if self._driver.paused:
+            self._driver.read_on()
+        return message
+
+    async def _receive(self, max_count: int) -> list[bytes]:
         while not (messages := self._engine.take(max_count)):
             await self._driver.readable()
-        if self._driver.stopped_reading:
+        if self._driver.paused:
             self._driver.read_on()
         return messages
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Receive until the peer ends its stream; raise if the connection ends in any other way."""
-        try:
-            while True:
-                yield await self.recv()
-        except ClosedByPeer:
-            return
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
@@ -179,18 +195,12 @@ class Peer:
         if not driver.transport.is_closing():  # a second close() would make abort() of the stock TLS transport a no-op
             driver.transport.close()
         driver.wake()
-        if not driver.gone.done():
-            try:
-                await asyncio.wait([driver.gone], timeout=self._close_timeout)
-            finally:
-                if not driver.gone.done():
-                    driver.transport.abort()
-            await asyncio.wait([driver.gone])
+        await driver.ending(self._close_timeout)
 
     def abort(self) -> None:
         """Cut the connection at once: whoever sends or receives, in any task, raises ``ClosedByUs``. Never raises."""
         self._engine.close()
-        if not self._driver.gone.done():  # or the stock transport would fail
+        if not self._driver.gone:  # or the stock transport would fail
             self._driver.transport.abort()
         self._driver.wake()
 
@@ -226,7 +236,7 @@ class Peer:
         finally:
             driver.wake_writer()
         self.abort()
-        await asyncio.wait([driver.gone])
+        await driver.ending()
         return sock, unread
 
     async def __aenter__(self) -> Self:

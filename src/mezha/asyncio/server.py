@@ -6,14 +6,12 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from types import TracebackType
 from typing import Self
 
 from mezha.asyncio.driver import Driver
 from mezha.asyncio.peer import Peer
 from mezha.errors import ClosedByUs
-from mezha.limits import Limits
 from mezha.serving import GONE, PAUSE, log_end
 from mezha.settings import Settings
 from mezha.sockets import address_name, close_listening, port_of
@@ -33,7 +31,7 @@ async def open_peer(opening: Callable[[Callable[[], Driver]], Awaitable[object]]
         OSError: it could not be opened; TimeoutError after ``Timeouts.connect`` seconds.
 
     """
-    driver = Driver(settings.engine(), settings.limits or Limits())
+    driver = Driver(settings.engine(), settings.sizes)
     scope = asyncio.timeout(settings.times.connect)
     try:
         async with scope:
@@ -197,7 +195,8 @@ class Server:
         self.listener = listener
         self._handler = handler
         self._seats = asyncio.Semaphore(max_connections)
-        self._handlers: dict[asyncio.Task[None], Peer | None] = {}
+        #: The tasks of the handlers, each with its peer, or the socket that will be one.
+        self._handlers: dict[asyncio.Task[None], Peer | socket.socket] = {}
         self._stopping = False
         #: The tasks in ``stop``, and what is done when they leave it.
         self._stoppers: dict[asyncio.Task[object] | None, asyncio.Future[None]] = {}
@@ -257,7 +256,8 @@ class Server:
                     await asyncio.wait(others, timeout=timeout)
             finally:
                 for task in self._others():
-                    if peer := self._handlers[task]:
+                    peer = self._handlers[task]
+                    if isinstance(peer, Peer):
                         peer.abort()
                     else:
                         task.cancel()  # still in its handshake
@@ -288,13 +288,13 @@ class Server:
             while True:
                 await self._seats.acquire()
                 sock, address = await self.listener.accept_socket()
-                task = asyncio.create_task(self._serve(sock, address_name(address)))
-                self._handlers[task] = None
-                task.add_done_callback(partial(self._leave, sock))
+                task = asyncio.create_task(self._serve(sock, address))
+                self._handlers[task] = sock
+                task.add_done_callback(self._leave)
         except ClosedByUs:
             pass
 
-    async def _serve(self, sock: socket.socket, name: str) -> None:
+    async def _serve(self, sock: socket.socket, address: object) -> None:
         task = asyncio.current_task()
         assert task is not None
         try:
@@ -302,9 +302,10 @@ class Server:
                 self._handlers[task] = peer
                 await self._handler(peer)
         except Exception as error:  # noqa: BLE001 - the server goes on
-            log_end(log, name, error, stopping=self._stopping)
+            log_end(log, address_name(address), error, stopping=self._stopping)
 
-    def _leave(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
-        sock.close()  # the task may have been cancelled before it began
-        del self._handlers[task]
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        sock = self._handlers.pop(task)
+        if isinstance(sock, socket.socket):
+            sock.close()  # the task may have been cancelled before it began
         self._seats.release()

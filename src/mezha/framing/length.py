@@ -75,6 +75,7 @@ class LengthPrefixed(Framing):
             raise ValueError(
                 f"strip={self.strip} would cut the length field in two: it stands at {self.offset}..{head}"
             )
+        object.__setattr__(self, "fixed", bytes(self.fixed))
         unknown = self.strip if self.strip <= self.offset else self.strip - self.width
         if len(self.fixed) != unknown:
             raise ValueError(
@@ -82,11 +83,10 @@ class LengthPrefixed(Framing):
                 f"give fixed= those {unknown} bytes (not {len(self.fixed)}), or keep them with a smaller strip="
             )
         before, after = self.fixed[: self.offset], self.fixed[self.offset :]
-        longest = 256**self.width - 1
-        if longest + self.adjust < len(after):
+        numbers = (self.width, self.byteorder, self.offset, self.adjust, self.strip)
+        if 256**self.width - 1 + self.adjust < len(after):
             raise ValueError(f"with adjust={self.adjust} a length of {self.width} bytes describes no frame at all")
-        object.__setattr__(self, "fixed", bytes(self.fixed))
-        object.__setattr__(self, "_layout", _Layout(self.width, self.byteorder, head, longest, before, after))
+        object.__setattr__(self, "_layout", _Layout(*numbers, before, after))
 
     def encode(self, *parts: Data) -> Sequence[Data]:
         """Put the length, and what is ``fixed``, in front of ``parts``; with a header that is kept, check its length.
@@ -135,10 +135,7 @@ class LengthPrefixed(Framing):
 
     def run(self) -> Run:
         """Return the kernel for these parameters."""
-        layout = self._layout
-        return length_kernel(
-            self.width, self.byteorder, self.offset, self.adjust, self.strip, layout.before, layout.after
-        )
+        return self._layout.run
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
@@ -223,19 +220,29 @@ class LengthPrefixed(Framing):
 class _Layout:
     """What follows from the parameters of a LengthPrefixed, worked out once."""
 
-    __slots__ = ("_given", "after", "before", "head", "longest", "pack", "unpack")
+    __slots__ = ("_given", "after", "before", "head", "longest", "pack", "run", "unpack")
 
-    def __init__(self, width: int, byteorder: str, head: int, longest: int, before: bytes, after: bytes) -> None:
-        self._given = (width, byteorder, head, longest, before, after)
-        self.head = head
-        self.longest = longest
+    def __init__(
+        self,
+        width: int,
+        byteorder: Literal["big", "little"],
+        offset: int,
+        adjust: int,
+        strip: int,
+        before: bytes,
+        after: bytes,
+    ) -> None:
+        self._given = (width, byteorder, offset, adjust, strip, before, after)
+        self.head = offset + width
+        self.longest = 256**width - 1
         self.before = before
         self.after = after
         self.pack = packer(width, byteorder)
         self.unpack = unpacker(width, byteorder)
+        self.run = length_kernel(width, byteorder, offset, adjust, strip, before, after)
 
-    def __reduce__(self) -> tuple[type["_Layout"], tuple[int, str, int, int, bytes, bytes]]:
-        return _Layout, self._given  # a Struct cannot be pickled
+    def __reduce__(self) -> tuple[type["_Layout"], tuple[object, ...]]:
+        return _Layout, self._given  # neither a Struct nor a kernel can be pickled
 
 
 def _check_fixed(expected: bytes, buffer: bytearray, start: int) -> None:
