@@ -269,7 +269,7 @@ class Framed(Engine):
         """Return when the message at the front must have been finished."""
         grace = self._timeouts.message
         buffered = self._decoder.buffered
-        if grace is None or self._slow or not buffered or self._decoder.ended or self._decoder.ready:
+        if not buffered or grace is None or self._slow or self._decoder.ended or self._decoder.ready:
             return None
         self._note_taken()
         return self._begun + grace + buffered / self._timeouts.min_rate

@@ -32,8 +32,8 @@ def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
 class Driver(asyncio.BufferedProtocol):
     """One connection.
 
-    Sending: the first message of an idle connection is written at once, those that follow in the same tick of the
-    loop are written together at its end. Whoever sends when ``limits.outbox`` bytes wait is queued, in order, *before*
+    Sending: the first message after one has arrived, or after a tick of the loop without any, is written at once, those
+    that follow are written together at the end of their tick. Whoever sends when ``limits.outbox`` bytes wait is queued, in order, *before*
     the message is accepted: a cancelled ``send`` has sent nothing.
 
     Receiving: messages stay in the engine until somebody takes them; waiting is for bytes, never for a message, so a
@@ -55,6 +55,7 @@ class Driver(asyncio.BufferedProtocol):
         "engine",
         "free",
         "gone",
+        "idle",
         "paused",
         "tick",
         "tls",
@@ -72,7 +73,9 @@ class Driver(asyncio.BufferedProtocol):
         self.engine = engine
         #: Nobody has to wait for room before sending, as far as the transport is concerned.
         self.free = True
-        #: The end of this tick of the loop, if what is sent before it is to wait for it.
+        #: Nothing has been sent lately: what is sent next need not wait for more.
+        self.idle = True
+        #: The end of this tick of the loop, at which all that was sent in it will be written.
         self.tick: asyncio.Handle | None = None
         #: The transport has been told to stop reading; see ``read_on``.
         self.paused = False
@@ -106,6 +109,7 @@ class Driver(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Hand over what was read."""
         engine = self.engine
+        self.idle = True
         engine.receive(self._space[:nbytes], self._loop.time())
         if self._readers:
             self._wake_readers()
@@ -186,8 +190,10 @@ class Driver(asyncio.BufferedProtocol):
 
     def flush_soon(self) -> None:
         """Write what the engine has: at once on an idle connection, or else at the end of this tick of the loop."""
-        if self.tick is None:
+        if self.idle:
+            self.idle = False
             self.flush()
+        elif self.tick is None:
             self.tick = self._loop.call_soon(self._end_tick)
 
     def flush(self) -> None:
@@ -263,11 +269,13 @@ class Driver(asyncio.BufferedProtocol):
                 reader.set_result(None)
 
     def _end_tick(self) -> None:
-        self.tick = None
         if self.engine.outgoing_size:
             self.flush()
             self.tick = self._loop.call_soon(self._end_tick)  # busy: the next tick gathers, too
             self.wake_writer()
+        else:
+            self.tick = None
+            self.idle = True
 
     def _expire(self) -> None:
         self._timer = None
