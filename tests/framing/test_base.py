@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from collections.abc import Sequence
 
 import laws
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import FRAMINGS, in_parts, messages, streams
 
-from mezha.framing import Decoder, Frame, Framing, Lines, parse_framing
+from mezha.engine import Framed
+from mezha.framing import Data, Decoder, Frame, Framing, LengthPrefixed, Lines, parse_framing
 from mezha.limits import Limits, Timeouts
 
 every_framing = pytest.mark.parametrize("kind", FRAMINGS, ids=lambda kind: kind.__name__)
@@ -104,3 +106,20 @@ def test_a_framing_needs_both_functions() -> None:
         Framing()  # type: ignore[abstract] # pyright: ignore[reportAbstractUsage]
     with pytest.raises(ValueError, match=r"^limit must be 0 or more bytes, not -1$"):
         Smallest().decoder(limit=-1)
+
+
+class Shouting(LengthPrefixed):
+    """A framing that writes something else than the one it is made from."""
+
+    __slots__ = ()
+
+    def encode(self, *parts: Data) -> Sequence[Data]:
+        return super().encode(b"".join(parts).upper())
+
+
+def test_a_framing_made_from_another_is_not_quick_at_what_that_one_does() -> None:
+    assert Shouting().run() is None
+    engine = Framed(Shouting())
+    if not engine.push(b"a"):
+        engine.send(b"a")
+    assert b"".join(engine.outgoing()) == b"\0\0\0\1A"

@@ -16,6 +16,7 @@ from mezha.limits import Limits
 __all__ = ["Driver"]
 
 #: One receive buffer a loop: what was received has left it before the next read, and idle connections need none.
+#: With more at once than stays in a cache, and than malloc() keeps at hand, a message costs twice as much.
 _READ = 64 << 10
 _buffers: "WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview]" = WeakKeyDictionary()
 #: Buffers for the system that together are below this are joined: a copy costs less than a system call.
@@ -32,9 +33,9 @@ def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
 class Driver(asyncio.BufferedProtocol):
     """One connection.
 
-    Sending: the first message after one has arrived, or after a tick of the loop without any, is written at once, those
-    that follow are written together at the end of their tick. Whoever sends when ``limits.outbox`` bytes wait is queued, in order, *before*
-    the message is accepted: a cancelled ``send`` has sent nothing.
+    Sending: the first message after one has arrived, or after a tick of the loop without any, is written at once; those
+    that follow it are written together, at the end of their tick. Whoever sends when ``limits.outbox`` bytes wait is
+    queued, in order, *before* the message is accepted: a cancelled ``send`` has sent nothing.
 
     Receiving: messages stay in the engine until somebody takes them; waiting is for bytes, never for a message, so a
     cancelled ``recv`` loses nothing. When the engine is full, the transport stops reading.

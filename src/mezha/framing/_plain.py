@@ -5,12 +5,13 @@ faultless message, and leaves the judgement to ``Framing.split``. So it knows no
 right; but the twins stop at the same places. Slices of bytes are messages as they are, and cost the least.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from mezha.errors import LocalProtocolError
 from mezha.framing.frame import Data, Run
-from mezha.framing.unsigned import unpacker
+from mezha.framing.unsigned import packer, unpacker
 
 if TYPE_CHECKING:
     from mezha.framing.base import Framing
@@ -19,6 +20,22 @@ __all__ = ["Buffer", "Outgoing", "delimited_kernel", "length_kernel", "varint_ru
 
 #: Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
 _JOIN_BELOW = 8192
+#: How many messages to cut when one is asked for.
+_AHEAD = 32
+
+
+class Kernel:
+    """A ``Run`` that can write, too. What goes beyond it, it leaves to ``Framing.encode``: then it returns None."""
+
+    __slots__ = ("run", "write")
+
+    def __init__(self, run: Run, write: Callable[[bytes], bytes | None]) -> None:
+        self.run = run
+        self.write = write
+
+    def __call__(self, data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+        """Cut messages."""
+        return self.run(data, start, limit, count)
 
 
 def length_kernel(width: int, byteorder: str, offset: int, adjust: int, strip: int, before: bytes, after: bytes) -> Run:
@@ -26,30 +43,52 @@ def length_kernel(width: int, byteorder: str, offset: int, adjust: int, strip: i
 
     ``before`` and ``after`` are what is fixed in front of the length and behind it.
     """
+    pack = packer(width, byteorder)
     unpack = unpacker(width, byteorder)
+    longest = 256**width - 1
     head = offset + width
     least = max(head - strip, 0)
     fixed = bool(before or after)
 
     def run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
         messages: list[bytes] = []
-        end = len(data)
-        last = end - head
-        text, view = data if isinstance(data, bytes) else None, memoryview(data)
+        last = len(data) - head
+        view = data if isinstance(data, bytes) else memoryview(data)
         while count > 0 and start <= last:
             body = start + head
             begin = start + strip
-            stop = body + adjust + unpack(data, start + offset)[0]
-            if stop > end or not least <= stop - begin <= limit:
+            stop = body + unpack(data, start + offset)[0] + adjust
+            if stop > last + head or not least <= stop - begin <= limit:
                 break
             if fixed and (data[start : start + len(before)] != before or data[body : body + len(after)] != after):
                 break
-            messages.append(bytes(view[begin:stop]) if text is None else text[begin:stop])
+            messages.append(bytes(view[begin:stop]))
             start = stop
             count -= 1
         return messages, start
 
-    return run
+    def run_of_the_usual(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+        if not isinstance(data, bytes):
+            return run(data, start, limit, count)
+        messages: list[bytes] = []
+        end = len(data)
+        last = end - width
+        for _ in repeat(None, count):
+            if start > last:
+                break
+            begin = start + width
+            stop = begin + unpack(data, start)[0]
+            if stop > end or stop - begin > limit:
+                break
+            messages.append(data[begin:stop])
+            start = stop
+        return messages, start
+
+    def write_the_usual(message: bytes) -> bytes | None:
+        size = len(message)
+        return pack(size) + message if size <= longest else None
+
+    return Kernel(run_of_the_usual, write_the_usual) if (offset, adjust, strip) == (0, 0, width) else run
 
 
 def varint_run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
@@ -111,15 +150,33 @@ def delimited_kernel(marker: bytes, *, carriage_return: bool, written: bytes) ->
 class Buffer:
     """Bytes received and not handed out yet, and what cuts messages off their front."""
 
-    __slots__ = ("_data", "_limit", "_position", "_run", "ended", "moved", "need", "resume", "shut")
+    __slots__ = (
+        "_ahead",
+        "_ahead_count",
+        "_ahead_end",
+        "_data",
+        "_limit",
+        "_position",
+        "_run",
+        "ended",
+        "moved",
+        "need",
+        "resume",
+        "shut",
+    )
 
     def __init__(self, run: Run | None, limit: int) -> None:
-        self._run = run
+        self._run = run.run if isinstance(run, Kernel) else run
         self._limit = limit
         # The bytes are _data[_position:]. Slices of bytes are the fastest messages, so _data is bytes, but for an
         # unfinished message that grows: appending to a bytearray is linear.
         self._data: bytes | bytearray = b""
         self._position = 0
+        # To cut one message costs a call, so pop() cuts a few, and keeps those not asked for yet, the next one last.
+        # They were _ahead_count, and end at _ahead_end; in _data they are still there, see _settle().
+        self._ahead: list[bytes] = []
+        self._ahead_count = 0
+        self._ahead_end = 0
         #: Bytes that have to be here before it is worth looking.
         self.need = 1
         #: Where split() has to go on with its search; a kernel would begin it anew.
@@ -134,6 +191,7 @@ class Buffer:
     @property
     def buffered(self) -> int:
         """Bytes fed and not yet handed out in a message."""
+        self._settle()
         return len(self._data) - self._position
 
     def feed(self, data: Data) -> None:
@@ -150,7 +208,7 @@ class Buffer:
         elif self.ended:
             raise ValueError(f"{len(data)} bytes fed after the end of the stream")
         elif not self.shut:
-            rest = len(self._data) - self._position
+            rest = self.buffered
             if not rest:
                 self._data = bytes(data)
                 self._position = 0
@@ -167,11 +225,23 @@ class Buffer:
 
     def pop(self) -> bytes | None:
         """Cut one message, if that is easy; None leaves the judgement to others."""
-        messages = self.cut(1)
-        return messages[0] if messages else None
+        if self.shut:
+            return None
+        if not self._ahead:
+            self._settle()
+            if self._run is None or self.resume or len(self._data) - self._position < self.need:
+                return None
+            self._ahead, self._ahead_end = self._run(self._data, self._position, self._limit, _AHEAD)
+            if not self._ahead:
+                return None
+            self._ahead_count = len(self._ahead)
+            self._ahead.reverse()
+        self.moved = True
+        return self._ahead.pop()
 
     def cut(self, count: int) -> list[bytes]:
         """Cut up to so many messages, as long as that is easy."""
+        self._settle()
         # A kernel searches from the front: where split() has begun to search, it has to go on.
         if self.resume or self.shut or self._run is None or len(self._data) - self._position < self.need:
             return []
@@ -182,10 +252,11 @@ class Buffer:
 
     def whole(self) -> bool:
         """Say whether ``cut`` would return something, if that is easy to say."""
-        return False
+        return bool(self._ahead)
 
     def front(self) -> bytearray:
         """Return the bytes for others to judge. They begin where nothing has been handed out."""
+        self._settle()
         if isinstance(self._data, bytes):
             self._data = bytearray(memoryview(self._data)[self._position :])
         elif self._position:
@@ -202,7 +273,20 @@ class Buffer:
 
     def unused(self) -> bytes:
         """Return the bytes fed and not yet handed out; they stay here."""
+        self._settle()
         return bytes(self._data[self._position :])
+
+    def _settle(self) -> None:
+        """Go to where nothing has been handed out: what was cut ahead is forgotten, to be cut again."""
+        if self._ahead_count:
+            assert self._run
+            end = self._ahead_end
+            if self._ahead:
+                handed_out = self._ahead_count - len(self._ahead)
+                _, end = self._run(self._data, self._position, self._limit, handed_out)
+            self._ahead = []
+            self._ahead_count = 0
+            self._advance(end)
 
     def _advance(self, end: int) -> None:
         """Forget what has been cut."""
@@ -217,11 +301,13 @@ class Buffer:
 class Outgoing:
     """Messages encoded and not yet handed over."""
 
-    __slots__ = ("_encode", "_high", "_largest", "_parts", "_small", "shut", "size")
+    __slots__ = ("_encode", "_high", "_largest", "_parts", "_small", "_write", "shut", "size")
 
     def __init__(self, framing: "Framing", largest: int, high: int) -> None:
+        run = framing.run()
+        self._write = run.write if isinstance(run, Kernel) else None
         self._encode = framing.encode
-        self._largest = largest
+        self._largest = min(largest, _JOIN_BELOW - 1)
         self._high = high
         self._parts: list[Data] = []
         self._small: list[Data] = []  # the last of the parts, not joined yet
@@ -234,6 +320,13 @@ class Outgoing:
         """Encode a message, if that is easy, and say whether it was."""
         if self.shut or type(message) is not bytes or len(message) > self._largest or self.size >= self._high:
             return False
+        if self._write is not None:
+            wire = self._write(message)
+            if wire is None:
+                return False
+            self._small.append(wire)
+            self.size += len(wire)
+            return True
         try:
             self.put(self._encode(message))
         except LocalProtocolError:

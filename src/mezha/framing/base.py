@@ -25,6 +25,11 @@ class Framing(ABC):
 
     __slots__ = ()
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "run" not in vars(cls) and not vars(cls).keys().isdisjoint(("encode", "split")):
+            cls.run = Framing.run  # type: ignore[method-assign]  # what it inherits is quick at something else
+
     #: The time-outs of a connection that names none.
     timeouts: ClassVar[Timeouts] = Timeouts()
 
@@ -54,7 +59,10 @@ class Framing(ABC):
         """
 
     def run(self) -> Run | None:
-        """Return the function that cuts many messages at once, if this framing has one: a matter of speed only."""
+        """Return the function that cuts many messages at once, if this framing has one: a matter of speed only.
+
+        It belongs to ``encode`` and ``split``: a framing that overrides one of them inherits no ``run``.
+        """
         return None
 
     def decoder(self, *, limit: int = Limits().max_message) -> Decoder:

@@ -96,11 +96,10 @@ class LengthPrefixed(Framing):
 
         """
         layout = self._layout
-        size = sum(map(len, parts))
-        behind = size + self.strip - layout.head
-        value = behind - self.adjust
-        if self.strip < layout.head:
-            return self._with_own_header(parts, size, behind, value)
+        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
+        value = size + layout.counted
+        if layout.kept:
+            return self._with_own_header(parts, size, value)
         if not 0 <= value <= layout.longest:
             raise self._unfit(size, value)
         return (layout.before + layout.pack(value) + layout.after, *parts)
@@ -170,11 +169,11 @@ class LengthPrefixed(Framing):
                 words.append(f"{name}={value}")
         return ":".join(words)
 
-    def _with_own_header(self, parts: Sequence[Data], size: int, behind: int, value: int) -> Sequence[Data]:
+    def _with_own_header(self, parts: Sequence[Data], size: int, value: int) -> Sequence[Data]:
         """Check a message that brings its own length field."""
         layout = self._layout
-        kept = layout.head - self.strip
-        if behind < 0:
+        kept = layout.kept
+        if size < kept:
             raise LocalProtocolError(
                 f"the message has {size} bytes, and {kept} bytes of header belong to it: nothing was sent"
             )
@@ -220,7 +219,7 @@ class LengthPrefixed(Framing):
 class _Layout:
     """What follows from the parameters of a LengthPrefixed, worked out once."""
 
-    __slots__ = ("_given", "after", "before", "head", "longest", "pack", "run", "unpack")
+    __slots__ = ("_given", "after", "before", "counted", "head", "kept", "longest", "pack", "run", "unpack")
 
     def __init__(
         self,
@@ -234,6 +233,10 @@ class _Layout:
     ) -> None:
         self._given = (width, byteorder, offset, adjust, strip, before, after)
         self.head = offset + width
+        #: Bytes of the header that belong to the message, its length among them.
+        self.kept = max(self.head - strip, 0)
+        #: What is counted beside the message.
+        self.counted = strip - self.head - adjust
         self.longest = 256**width - 1
         self.before = before
         self.after = after
