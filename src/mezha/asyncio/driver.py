@@ -272,8 +272,8 @@ class Driver(asyncio.BufferedProtocol):
     def _end_tick(self) -> None:
         if self.engine.outgoing_size:
             self.flush()
-            self.tick = self._loop.call_soon(self._end_tick)  # busy: the next tick gathers, too
             self.wake_writer()
+            self.tick = self._loop.call_soon(self._end_tick)  # busy: the next tick gathers, too, after the writer
         else:
             self.tick = None
             self.idle = True

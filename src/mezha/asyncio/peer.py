@@ -118,11 +118,7 @@ class Peer:
 
         """
         message = self._pop()
-        if message is None:
-            return (await self._receive(1))[0]
-        if self._driver.paused:
-            self._driver.read_on()
-        return message
+        return (await self._receive(1))[0] if message is None else message
 
     async def recv_many(self, max_count: int | None = None) -> list[bytes]:
         """Receive all messages that are there, at least one and at most ``max_count``; wait only for the first.
@@ -150,15 +146,11 @@ class Peer:
                 return (await self._receive(1))[0]
             except ClosedByPeer:
                 raise StopAsyncIteration from None
-        if self._driver.paused:
-            self._driver.read_on()
         return message
 
     async def _receive(self, max_count: int) -> list[bytes]:
         while not (messages := self._engine.take(max_count)):
             await self._driver.readable()
-        if self._driver.paused:
-            self._driver.read_on()
         return messages
 
     # -- the connection -----------------------------------------------------------------------------------------------

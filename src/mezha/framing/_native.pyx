@@ -276,6 +276,11 @@ cdef inline Py_ssize_t _find(
 cdef Py_ssize_t _LARGE = 64 << 10, _LARGE_BEGUN = 8 << 10
 
 
+# To shrink that much with realloc(), glibc would give the pages back and fetch them again for the next read; what is
+# given to free() it learns to keep.
+cdef Py_ssize_t _MUCH = 64 << 10
+
+
 cdef class Buffer:
     """Bytes received and not handed out yet, and what cuts messages off their front."""
 
@@ -464,7 +469,10 @@ cdef class Buffer:
         self.moved = True
         if end == PyByteArray_GET_SIZE(self.data):  # an idle connection keeps no memory
             self.position = 0
-            PyByteArray_Resize(self.data, 0)
+            if end < _MUCH:
+                PyByteArray_Resize(self.data, 0)
+            else:
+                self.data = bytearray()
         return 0
 
     cdef inline Py_ssize_t _room(self) noexcept:
