@@ -254,7 +254,7 @@ async def test_a_time_out_of_the_system() -> None:
     async with _listen() as listener:
         settings = listener._settings  # pyright: ignore[reportPrivateUsage]
         with pytest.raises(TimeoutError, match="Connection timed out"):
-            await module.open_peer(fail, settings)
+            await module.open_peer(fail, settings, within=None)
 
 
 async def test_accept_passes_over_who_fails(caplog: pytest.LogCaptureFixture) -> None:

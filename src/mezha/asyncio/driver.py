@@ -43,13 +43,14 @@ class Driver(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_buffer",
-        "_ended",
+        "_leavers",
         "_loop",
         "_outbox",
         "_readers",
         "_socket",
         "_space",
         "_timer",
+        "_unfinished",
         "_writable",
         "_writers",
         "detached",
@@ -71,6 +72,7 @@ class Driver(asyncio.BufferedProtocol):
         self._writers: list[asyncio.Future[None]] = []
         self._writable = True
         self._timer: asyncio.TimerHandle | None = None
+        self._unfinished = True  # the peer's stream, as far as the transport has told
         self.engine = engine
         #: Nobody has to wait for room before sending, as far as the transport is concerned.
         self.free = True
@@ -85,7 +87,7 @@ class Driver(asyncio.BufferedProtocol):
         self._socket: socket.socket | None
         #: The transport is done.
         self.gone = False
-        self._ended: asyncio.Future[None] | None = None
+        self._leavers: list[asyncio.Future[None]] = []
         #: The socket has been given away: what it still has to read belongs to somebody else.
         self.detached = False
 
@@ -120,6 +122,7 @@ class Driver(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Note the end of the peer's stream; ours goes on, but for TLS, which cannot."""
+        self._unfinished = False
         self._receive_end()
         self._wake_readers()
         return self.tls is None
@@ -130,7 +133,7 @@ class Driver(asyncio.BufferedProtocol):
         now = self._loop.time()
         if exc is not None:
             engine.lost(exc)
-        if not self.detached:
+        if self._unfinished and not self.detached:
             # A transport that fails in writing drops what it has not read. And a socket closed with bytes unread
             # resets the connection, so that what was sent last might never arrive.
             for data in self._unread():
@@ -144,8 +147,9 @@ class Driver(asyncio.BufferedProtocol):
             self._timer.cancel()
         self._writable = True
         self.gone = True
-        if self._ended is not None:
-            self._ended.set_result(None)
+        for leaver in self._leavers:
+            if not leaver.done():
+                leaver.set_result(None)
         self.wake()
 
     def pause_writing(self) -> None:
@@ -244,14 +248,15 @@ class Driver(asyncio.BufferedProtocol):
         """Wait until the transport is done; cut it after ``within`` seconds, or when cancelled."""
         if self.gone:
             return
-        if self._ended is None:
-            self._ended = self._loop.create_future()
+        leaver = self._loop.create_future()
+        self._leavers.append(leaver)
+        timer = None if within is None else self._loop.call_later(within, self._cut)
         try:
-            await asyncio.wait([self._ended], timeout=within)
+            await leaver
         finally:
-            if not self.gone:
-                self.transport.abort()
-        await asyncio.wait([self._ended])
+            self._cut()
+            if timer is not None:
+                timer.cancel()
 
     def wake(self) -> None:
         """Let all who wait find out how things are."""
@@ -277,6 +282,10 @@ class Driver(asyncio.BufferedProtocol):
         else:
             self.tick = None
             self.idle = True
+
+    def _cut(self) -> None:
+        if not self.gone:  # or the stock transport would fail
+            self.transport.abort()
 
     def _expire(self) -> None:
         self._timer = None

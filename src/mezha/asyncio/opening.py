@@ -84,10 +84,12 @@ def connect(
                     sock.close()
                     raise
 
-            return await open_peer(open_unix, settings)
+            return await open_peer(open_unix, settings, within=settings.times.connect)
         place = (host or "localhost", port or 0)
         return await open_peer(
-            lambda factory: loop.create_connection(factory, *place, ssl=tls, server_hostname=name), settings
+            lambda factory: loop.create_connection(factory, *place, ssl=tls, server_hostname=name),
+            settings,
+            within=settings.times.connect,
         )
 
     return Opening(open_it)
@@ -200,6 +202,6 @@ def wrap(
     async def open_it() -> Peer:
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
-        return await open_peer(lambda factory: loop.create_connection(factory, sock=sock), settings)
+        return await open_peer(lambda factory: loop.create_connection(factory, sock=sock), settings, within=None)
 
     return Opening(open_it)

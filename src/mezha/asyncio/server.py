@@ -5,7 +5,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from types import TracebackType
 from typing import Self
 
@@ -24,22 +24,24 @@ log = logging.getLogger("mezha.asyncio")
 _AHEAD = 8
 
 
-async def open_peer(opening: Callable[[Callable[[], Driver]], Awaitable[object]], settings: Settings) -> Peer:
+async def open_peer(
+    opening: Callable[[Callable[[], Driver]], Awaitable[object]], settings: Settings, *, within: float | None
+) -> Peer:
     """Return the peer at the other end of what ``opening``, a method of the loop, opens with a protocol factory.
 
     Raises:
-        OSError: it could not be opened; TimeoutError after ``Timeouts.connect`` seconds.
+        OSError: it could not be opened; TimeoutError after ``within`` seconds.
 
     """
     driver = Driver(settings.engine(), settings.sizes)
-    scope = asyncio.timeout(settings.times.connect)
+    scope = nullcontext() if within is None else asyncio.timeout(within)
     try:
         async with scope:
             await opening(lambda: driver)
     except TimeoutError:
-        if not scope.expired():
+        if not isinstance(scope, asyncio.Timeout) or not scope.expired():
             raise
-        raise TimeoutError(f"no connection within {settings.times.connect:g} s (Timeouts.connect)") from None
+        raise TimeoutError(f"no connection within {within:g} s (Timeouts.connect)") from None
     return Peer(driver, close_timeout=settings.times.close)
 
 
@@ -115,10 +117,11 @@ class Listener:
             OSError: the handshake failed or took too long; the socket is closed.
 
         """
-        loop = asyncio.get_running_loop()
         try:
             return await open_peer(
-                lambda factory: loop.connect_accepted_socket(factory, sock, ssl=self._tls), self._settings
+                lambda factory: self._loop.connect_accepted_socket(factory, sock, ssl=self._tls),
+                self._settings,
+                within=None if self._tls is None else self._settings.times.connect,
             )
         except BaseException:
             sock.close()
