@@ -1,6 +1,8 @@
 # make lab    the main job: the lab, live on this machine
 # make test   all tests, on every CPython from 3.11 up that is found
 # make check  format, lint, types, and the snippets of the docs
+# make bench  how fast it is beside its peers: half an hour, writes benchmarks/RESULTS.md and results.svg
+# make bench-quick  the same in about two minutes, prints the tables only
 #
 # Each sets up what it needs, in .venv and .envs inside the checkout. PYTHON=/path/to/python3 chooses the default one.
 
@@ -9,7 +11,7 @@ VENV := .venv
 SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx)
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: lab test check format clean
+.PHONY: lab test check bench bench-quick format clean
 
 lab: $(VENV)/ready-cli
 	$(VENV)/bin/mezha lab
@@ -23,6 +25,12 @@ check: $(VENV)/ready-dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pyright
 	$(VENV)/bin/python -m pytest -q tests/test_docs.py
+
+bench: $(VENV)/ready-bench
+	$(VENV)/bin/python -m benchmarks
+
+bench-quick: $(VENV)/ready-bench
+	$(VENV)/bin/python -m benchmarks --quick
 
 format: $(VENV)/ready-dev
 	$(VENV)/bin/ruff check --fix
@@ -40,4 +48,8 @@ $(VENV)/ready-cli: $(SOURCES) | $(VENV)/bin/python
 
 $(VENV)/ready-dev: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[dev]'
+	touch $@
+
+$(VENV)/ready-bench: pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) '.[bench]'
 	touch $@
