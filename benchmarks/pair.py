@@ -48,9 +48,6 @@ class Pair:
             client.tell(None)
             server.tell(None)
             return _outcome(outcomes + _hear([client, server], deadline))
-        except OSError as error:
-            self.close()
-            raise Failed(f"a process ended: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -81,17 +78,24 @@ class _Worker:
         self.pipe: Connection[Any, Any] = Connection(here.detach())
 
     def tell(self, what: object) -> None:
-        self.pipe.send(what)
+        try:
+            self.pipe.send(what)
+        except OSError:
+            raise self._epitaph() from None
 
     def hear(self) -> object:
         """Return the next answer; ``Failed`` if there is none."""
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
-            self._process.wait()
-            self._errors.seek(0)
-            words = self._errors.read().strip().splitlines()[-1:]
-            return Failed(f"a process ended with status {self._process.returncode}: {' '.join(words)}")
+            return self._epitaph()
+
+    def _epitaph(self) -> Failed:
+        """Say how the process ended."""
+        status = self._process.wait()
+        self._errors.seek(0)
+        words = self._errors.read().strip().splitlines()[-1:]
+        return Failed(": ".join([f"a process ended with status {status}", *words]))
 
     def close(self) -> None:
         self.pipe.close()

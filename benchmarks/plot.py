@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from xml.etree import ElementTree as ET
 
 from benchmarks.schedule import Results
@@ -37,6 +38,9 @@ class _Panel:
 def figure(results: Results, ours: frozenset[str]) -> str:
     """Return the text of an SVG file; what was not measured is not in it."""
     panels = [panel for panel in _panels(results) if panel.curves]
+    names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
+    palettes = {True: cycle(_OURS), False: cycle(_OTHERS)}
+    colours = {name: next(palettes[name in ours]) for name in names}
     height = sum(panel.height for panel in panels) + 20
     root = ET.Element(
         "svg",
@@ -51,7 +55,7 @@ def figure(results: Results, ours: frozenset[str]) -> str:
     ET.SubElement(root, "rect", width="100%", height="100%", fill="#ffffff")
     top = 10.0
     for panel in panels:
-        _draw(ET.SubElement(root, "g", transform=f"translate(0 {top:g})"), panel, ours)
+        _draw(ET.SubElement(root, "g", transform=f"translate(0 {top:g})"), panel, ours, colours)
         top += panel.height
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
@@ -84,7 +88,7 @@ def _panels(results: Results) -> list[_Panel]:
     return panels
 
 
-def _draw(group: ET.Element, panel: _Panel, ours: frozenset[str]) -> None:
+def _draw(group: ET.Element, panel: _Panel, ours: frozenset[str], colours: Mapping[str, str]) -> None:
     points = [point for curve in panel.curves.values() for point in curve]
     if not points:
         return
@@ -102,10 +106,9 @@ def _draw(group: ET.Element, panel: _Panel, ours: frozenset[str]) -> None:
         _text(group, x, 50 + _PLOT_HEIGHT + 20, _short(tick), size=13, anchor="middle")
     _text(group, _LEFT + _PLOT_WIDTH / 2, 50 + _PLOT_HEIGHT + 42, panel.across, size=13, anchor="middle")
     last = {name: curve[-1][1] for name, curve in panel.curves.items() if curve}
-    colours = {True: iter(_OURS * 3), False: iter(_OTHERS * 4)}
     for row, name in enumerate(sorted(last, key=lambda name: -last[name])):
         mine = name in ours
-        style = {"stroke": next(colours[mine]), "stroke-width": "3" if mine else "1.5", "fill": "none"}
+        style = {"stroke": colours[name], "stroke-width": "3" if mine else "1.5", "fill": "none"}
         places = [(across.place(x), up.place(y)) for x, y in panel.curves[name]]
         ET.SubElement(group, "polyline", style, points=" ".join(f"{x:.1f},{y:.1f}" for x, y in places))
         for x, y in places:
@@ -116,7 +119,7 @@ def _draw(group: ET.Element, panel: _Panel, ours: frozenset[str]) -> None:
 
 
 class _Axis:
-    """A logarithmic axis between two places; whole powers of ten, or of two and more where there are too few."""
+    """A logarithmic axis between two places, marked at the powers of ten."""
 
     def __init__(self, values: Sequence[float], start: float, stop: float) -> None:
         positive = [value for value in values if value > 0] or [1.0]

@@ -31,7 +31,7 @@ class Effort:
         return case.quick if self.quick else case.points
 
 
-FULL = Effort(rounds=7, seconds=1.0, patience=60.0)
+FULL = Effort(rounds=5, seconds=0.7, patience=60.0)
 QUICK = Effort(rounds=3, seconds=0.1, patience=10.0, quick=True)
 
 
