@@ -50,6 +50,6 @@ $(VENV)/ready-dev: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[dev]'
 	touch $@
 
-$(VENV)/ready-bench: pyproject.toml | $(VENV)/bin/python
+$(VENV)/ready-bench: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[bench]'
 	touch $@
