@@ -12,9 +12,13 @@ wanted = os.environ.get("MEZHA_BUILD", "")
 if wanted not in ("", "native", "pure"):
     raise SystemExit(f"MEZHA_BUILD is 'native' or 'pure', or not set at all; it is {wanted!r}")
 
-native = Extension("mezha.framing._native", ["src/mezha/framing/_native.pyx"], optional=not wanted)
+#: The blocking flavour's is for POSIX systems: it has their threads and flags.
+names = ["framing", "blocking"] if os.name == "posix" else ["framing"]
+native = [
+    Extension(f"mezha.{name}._native", [f"src/mezha/{name}/_native.pyx"], optional=not wanted) for name in names
+]
 
 setup(
-    ext_modules=[] if wanted == "pure" else [native],
+    ext_modules=[] if wanted == "pure" else native,
     options={"build_ext": {"cython_c_in_temp": "1"}},
 )

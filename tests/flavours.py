@@ -292,7 +292,8 @@ class BlockingPeer(Peer):
 
     @property
     def queued(self) -> int:
-        return self.engine.outgoing_size + sum(map(len, self._peer._unsent))  # pyright: ignore[reportPrivateUsage]
+        unsent = sum(map(len, self._peer._unsent))  # pyright: ignore[reportPrivateUsage]
+        return self.engine.outgoing_size + unsent + self._peer._wire.size  # pyright: ignore[reportPrivateUsage]
 
     @property
     def receiving(self) -> bool:

@@ -13,29 +13,29 @@ Step = int | BaseException | None
 
 
 class Scripted(Stream):
-    """A stream whose ``send`` and ``receive_into`` follow a script; after its end they move all there is."""
+    """A stream whose ``send`` and ``receive`` follow a script; after its end they move all there is."""
 
     def __init__(self, sock: socket.socket, *, sending: Sequence[Step] = (), receiving: Sequence[Step] = ()) -> None:
         super().__init__(sock)
         self._sending = list(sending)
         self._receiving = list(receiving)
         #: What was sent.
-        self.wire = b""
+        self.written = b""
         #: What there is to receive.
         self.incoming = b""
 
     def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
         data = b"".join(buffers)
         count = self._step(self._sending, len(data))
-        self.wire += data[: count or 0]
+        self.written += data[: count or 0]
         return count
 
-    def receive_into(self, buffer: memoryview, deadline: float | None) -> int | None:
+    def receive(self, space: memoryview | None, deadline: float | None) -> Data | None:
         count = self._step(self._receiving, len(self.incoming))
-        if count:
-            buffer[:count] = self.incoming[:count]
-            self.incoming = self.incoming[count:]
-        return count
+        if count is None:
+            return None
+        data, self.incoming = self.incoming[:count], self.incoming[count:]
+        return data
 
     @staticmethod
     def _step(script: list[Step], size: int) -> int | None:

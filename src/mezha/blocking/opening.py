@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from mezha.blocking.peer import Peer
+from mezha.blocking.peer import Peer, open_peer
 from mezha.blocking.server import Listener, Server
 from mezha.blocking.stream import open_stream, open_tls_stream
 from mezha.framing import Framing
@@ -28,6 +28,7 @@ def connect(
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
+    batching: bool = True,
 ) -> Peer:
     """Connect to a host and port (without a host: this one), or to a Unix socket, and return the peer.
 
@@ -50,7 +51,7 @@ def connect(
         stream = open_stream(sock)
     else:
         stream = open_tls_stream(sock, tls, server_hostname=name, timeout=times.connect)
-    return Peer(stream, settings.engine(), close_timeout=times.close)
+    return open_peer(stream, settings, batching=batching)
 
 
 def listen(
@@ -63,6 +64,7 @@ def listen(
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
+    batching: bool = True,
     backlog: int = 100,
 ) -> Listener:
     """Listen at a host and port, or at the path of a Unix socket, and return the listener.
@@ -82,7 +84,7 @@ def listen(
     else:
         places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         sockets = bind_tcp(places, backlog=backlog)
-    return Listener(sockets, settings, tls=tls)
+    return Listener(sockets, settings, tls=tls, batching=batching)
 
 
 def serve(
@@ -96,6 +98,7 @@ def serve(
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
+    batching: bool = True,
     backlog: int = 100,
     max_connections: int = 1000,
 ) -> None:
@@ -117,6 +120,7 @@ def serve(
         limits=limits,
         timeouts=timeouts,
         observer=observer,
+        batching=batching,
         backlog=backlog,
     ) as listener:
         Server(listener, handler, max_connections=max_connections).serve_forever()
@@ -129,6 +133,7 @@ def wrap(
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
+    batching: bool = True,
 ) -> Peer:
     """Make a peer of a connected socket that you already have, plain or :class:`ssl.SSLSocket`.
 
@@ -137,7 +142,7 @@ def wrap(
     """
     settings = Settings(framing, limits, timeouts, observer)
     tune(sock)
-    return Peer(open_stream(sock), settings.engine(), close_timeout=settings.times.close)
+    return open_peer(open_stream(sock), settings, batching=batching)
 
 
 def _connect_tcp(host: str | None, port: int | None, timeout: float | None) -> socket.socket:

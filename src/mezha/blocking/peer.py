@@ -5,8 +5,9 @@ import ssl
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -14,24 +15,15 @@ from mezha.blocking.stream import Stream, TLSStream
 from mezha.engine import Engine, State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError, MezhaError, SendTimeout
 from mezha.framing import Data
+from mezha.framing.kernels import accelerated
+from mezha.limits import Limits
+from mezha.settings import Settings
 from mezha.sockets import address_name
 
-__all__ = ["Peer"]
+__all__ = ["Peer", "open_peer"]
 
-#: Bytes asked of the system at once. One buffer a thread: an idle connection costs none.
-_READ = 128 << 10
 #: Bytes encoded ahead of sending in send_many, so that an endless iterable needs no endless memory.
 _RUN = 256 << 10
-
-
-class _Buffer(threading.local):
-    """The receive buffer of each thread; what was received has left it before the thread does anything else."""
-
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray(_READ))
-
-
-_buffer = _Buffer()
 
 
 class Peer:
@@ -45,6 +37,10 @@ class Peer:
     def __init__(self, stream: Stream, engine: Engine, *, close_timeout: float) -> None:
         self._stream = stream
         self._engine = engine
+        self._wire = stream.wire
+        self._push = stream.wire.send
+        # Compiled, it needs no lock: nothing can come between its steps.
+        self._pop = engine.pop if accelerated else _nothing
         self._close_timeout = close_timeout
         self._receiving = threading.Lock()
         self._sending = threading.Lock()
@@ -73,7 +69,11 @@ class Peer:
             ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
 
         """
-        self.send_many((message,), timeout=timeout)
+        sent = self._push(message)
+        if sent is None:
+            self._finish(_deadline(timeout), 1)
+        elif not sent:
+            self._send(iter((message,)), _deadline(timeout), 0)
 
     def send_many(self, messages: Iterable[Data], *, timeout: float | None = None) -> None:
         """Send many messages with few system calls. Each is received as one message, as if sent one by one.
@@ -87,27 +87,14 @@ class Peer:
             ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
 
         """
-        deadline = _deadline(timeout)
         if not isinstance(messages, list | tuple):
-            messages = map(_own, messages)  # a generator may use one buffer for all of them
-        with self._sender(deadline):
-            sent = 0
-            ends: list[int] = []
-            try:
-                for message in messages:
-                    self._engine.send(message)
-                    ends.append(self._engine.outgoing_size)
-                    if ends[-1] >= _RUN:
-                        run, ends = ends, []
-                        self._transmit(deadline, run, sent)
-                        sent += len(run)
-            except Exception as error:
-                if isinstance(error, LocalProtocolError):
-                    error.sent = sent + len(ends)
-                if ends:  # whatever stopped us, those before it are promised
-                    self._transmit(deadline, ends, sent)
-                raise
-            self._transmit(deadline, ends, sent)
+            self._send(map(_own, messages), _deadline(timeout), 0)  # a generator may use one buffer for all of them
+            return
+        done = self._wire.send_many(messages, 0)
+        if done < len(messages):
+            self._send(islice(messages, done, None), _deadline(timeout), done)
+        elif self._wire.owing:
+            self._finish(_deadline(timeout), done)
 
     def flush(self, *, timeout: float | None = None) -> None:
         """Send what a ``send`` that ran out of time has left. There is nothing to do otherwise.
@@ -117,8 +104,7 @@ class Peer:
             ConnectionLost: the connection broke.
 
         """
-        with self._sender(_deadline(timeout)):
-            pass
+        self._finish(_deadline(timeout), 0)
 
     def send_eof(self, *, timeout: float | None = None) -> None:
         """End this side's stream, as the last word: the peer sees the end, and can still be heard (half-close).
@@ -132,14 +118,18 @@ class Peer:
         """
         if isinstance(self._stream, TLSStream):
             raise LocalProtocolError("a TLS connection cannot be ended in one direction here: close() ends both")
-        with self._sender(_deadline(timeout)):
+        self._begin_sending(_deadline(timeout))
+        try:
             if self._closed:
                 raise ClosedByUs("this connection was closed on this side")
             self._engine.end()
+            self._wire.shut()
             try:
                 self._stream.end()
             except OSError as error:
                 raise self._lost(error) from error
+        finally:
+            self._end_sending()
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
@@ -154,7 +144,8 @@ class Peer:
             ClosedByUs: after ``close`` or ``detach``, also from another thread.
 
         """
-        return self._receive(1, timeout)[0]
+        message = self._pop()
+        return self._receive(1, timeout)[0] if message is None else message
 
     def recv_many(self, max_count: int | None = None, *, timeout: float | None = None) -> list[bytes]:
         """Receive all messages that are there, at least one and at most ``max_count``; wait only for the first.
@@ -220,10 +211,12 @@ class Peer:
                 return
             self._closed = True
         self._engine.close()
+        self._wire.shut()
         deadline = time.monotonic() + self._close_timeout
         orderly = False
         if _acquire(self._sending, deadline):
             try:
+                self._take_back()
                 self._transmit(deadline)
                 orderly = True
             except MezhaError:
@@ -248,6 +241,7 @@ class Peer:
         Call ``close`` as well, to release the socket.
         """
         self._engine.close()
+        self._wire.shut()
         if not self._detached:
             self._stream.abort()
 
@@ -262,13 +256,18 @@ class Peer:
             ConnectionLost: something had been left to send, and could not be.
 
         """
-        with self._sender(None), self._receiving, self._closing:
-            if self._closed:
-                raise ClosedByUs("this connection was closed on this side")
-            self._closed = self._detached = True
-            self._engine.close()
-            self._stream.socket.settimeout(self._stream.had_timeout)
-            return self._stream.socket, self._engine.unused()
+        self._begin_sending(None)
+        try:
+            with self._receiving, self._closing:
+                if self._closed:
+                    raise ClosedByUs("this connection was closed on this side")
+                self._closed = self._detached = True
+                self._engine.close()
+                self._wire.close()
+                self._stream.socket.settimeout(self._stream.had_timeout)
+                return self._stream.socket, self._engine.unused()
+        finally:
+            self._end_sending()
 
     def __enter__(self) -> Self:
         return self
@@ -284,48 +283,94 @@ class Peer:
     # -- below --------------------------------------------------------------------------------------------------------
 
     def _receive(self, max_count: int, timeout: float | None) -> list[bytes]:
-        deadline = _deadline(timeout)
-        if not _acquire(self._receiving, deadline):
-            raise TimeoutError(f"no message within {timeout:g} s: other threads were receiving all the time")
-        self._stood_still += time.monotonic() - self._left
+        now = time.monotonic()
+        deadline = None if timeout is None else now + timeout
+        if not self._receiving.acquire(blocking=False):
+            if not _acquire(self._receiving, deadline):
+                raise TimeoutError(f"no message within {timeout:g} s: other threads were receiving all the time")
+            now = time.monotonic()
+        engine = self._engine
         try:
-            while not (messages := self._engine.take(max_count)):
-                if not self._read(deadline):
-                    raise TimeoutError(f"no whole message within {timeout:g} s; nothing is lost")
+            self._stood_still += now - self._left
+            while not (messages := engine.take(max_count)):
+                due = engine.deadline()
+                until = deadline if due is None else due + self._stood_still
+                if deadline is not None and due is not None:
+                    until = min(deadline, due + self._stood_still)
+                try:
+                    data = self._stream.receive(engine.space(), until)
+                except OSError as error:
+                    engine.lost(error)
+                    self._wire.shut()
+                    data = b""
+                now = time.monotonic()
+                if data is not None:
+                    engine.receive(data, now - self._stood_still)
+                else:
+                    engine.expire(now - self._stood_still)
+                    if deadline is not None and now >= deadline:
+                        raise TimeoutError(f"no whole message within {timeout:g} s; nothing is lost")
             return messages
         finally:
-            self._left = time.monotonic()
+            self._left = now
             self._receiving.release()
 
-    def _read(self, deadline: float | None) -> bool:
-        """Wait for bytes and give them to the engine; say whether to go on."""
-        due = self._engine.deadline()
-        due = None if due is None else due + self._stood_still
-        until = due if deadline is None else deadline if due is None else min(due, deadline)
-        view = _buffer.view
+    def _send(self, messages: Iterator[Data], deadline: float | None, sent: int) -> None:
+        """Send what the wire leaves to others; ``sent`` messages of the same call it did not."""
+        push, send = self._engine.push, self._engine.send
+        ends: list[int] = []
+        self._begin_sending(deadline, sent)
         try:
-            count = self._stream.receive_into(view, until)
-        except OSError as error:
-            self._engine.lost(error)
-            count = 0
-        now = time.monotonic()
-        if count is None:
-            self._engine.expire(now - self._stood_still)
-            return deadline is None or now < deadline
-        self._engine.receive(view[:count], now - self._stood_still)
-        return True
-
-    @contextmanager
-    def _sender(self, deadline: float | None) -> Generator[None, None, None]:
-        """Be the only one to send, with nothing left over from before."""
-        if not _acquire(self._sending, deadline):
-            raise SendTimeout("nothing was sent: other threads were sending all the time")
-        try:
-            if self._unsent:
-                self._transmit(deadline)
-            yield
+            try:
+                for message in messages:
+                    if not push(message):
+                        send(message)
+                    ends.append(self._engine.outgoing_size)
+                    if ends[-1] >= _RUN:
+                        run, ends = ends, []
+                        self._transmit(deadline, run, sent)
+                        sent += len(run)
+            except Exception as error:
+                if isinstance(error, LocalProtocolError):
+                    error.sent = sent + len(ends)
+                if ends:  # whatever stopped us, those before it are promised
+                    self._transmit(deadline, ends, sent)
+                raise
+            self._transmit(deadline, ends, sent)
         finally:
-            self._sending.release()
+            self._end_sending()
+
+    def _finish(self, deadline: float | None, sent: int) -> None:
+        """See what was accepted sent; ``sent`` says how many messages of this call that are."""
+        self._begin_sending(deadline, sent)
+        self._end_sending()
+
+    def _begin_sending(self, deadline: float | None, sent: int = 0) -> None:
+        """Become the only one to send, with nothing left over from before."""
+        if not self._sending.acquire(blocking=False) and not _acquire(self._sending, deadline):
+            more = " more" if sent else ""
+            raise SendTimeout(f"nothing{more} was sent: other threads were sending all the time", sent=sent)
+        try:
+            self._take_back()
+            if self._unsent:
+                self._transmit(deadline, sent=sent)
+        except BaseException:
+            self._end_sending()
+            raise
+
+    def _end_sending(self) -> None:
+        """Leave sending to others."""
+        if not self._unsent:
+            self._wire.reopen()
+        self._sending.release()
+
+    def _take_back(self) -> None:
+        """Have the wire send nothing, and give back what it has not sent."""
+        try:
+            if pending := self._wire.take():
+                self._unsent.append(pending)
+        except OSError as error:
+            raise self._lost(error) from error
 
     def _transmit(self, deadline: float | None, ends: Sequence[int] = (), sent: int = 0) -> None:
         """Send everything encoded: new messages, ending at the offsets ``ends``, or else what was left over.
@@ -365,8 +410,21 @@ class Peer:
     def _lost(self, error: OSError) -> ConnectionLost | ClosedByUs:
         if self._engine.state is State.CLOSED:
             return ClosedByUs("this connection was closed on this side, with a message under way")
+        self._wire.shut()
         self._engine.lost(error)  # recv goes on with what is still there
         return ConnectionLost(f"the connection was lost: {error}")
+
+
+def open_peer(stream: Stream, settings: Settings, *, batching: bool) -> Peer:
+    """Make a peer of a stream, and let its wire send what needs no engine."""
+    if settings.observer is None:
+        limits = settings.limits or Limits()
+        stream.wire.start(settings.framing.run(), limits.max_message, batching)
+    return Peer(stream, settings.engine(), close_timeout=settings.times.close)
+
+
+def _nothing() -> None:
+    """Hand out no message."""
 
 
 def _deadline(timeout: float | None) -> float | None:

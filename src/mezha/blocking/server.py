@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from mezha.blocking.peer import Peer
+from mezha.blocking.peer import Peer, open_peer
 from mezha.blocking.stream import Stream, TLSStream, open_stream
 from mezha.errors import ClosedByUs
 from mezha.serving import GONE, PAUSE, log_end
@@ -27,12 +27,18 @@ class Listener:
     """Listening sockets: ``accept`` the peers that connect, or iterate over them."""
 
     def __init__(
-        self, sockets: Sequence[socket.socket], settings: Settings, *, tls: ssl.SSLContext | None = None
+        self,
+        sockets: Sequence[socket.socket],
+        settings: Settings,
+        *,
+        tls: ssl.SSLContext | None = None,
+        batching: bool = True,
     ) -> None:
         #: The listening sockets: a host may have several addresses.
         self.sockets = tuple(sockets)
         self._settings = settings
         self._tls = tls
+        self._batching = batching
         self._closed = False
         self._accepting = 0
         self._lock = threading.RLock()  # a signal handler may close while this thread accepts
@@ -129,7 +135,7 @@ class Listener:
             except BaseException:
                 stream.socket.close()
                 raise
-        return Peer(stream, self._settings.engine(), close_timeout=times.close)
+        return open_peer(stream, self._settings, batching=self._batching)
 
     def __iter__(self) -> Iterator[Peer]:
         """Accept peers until the listener is closed."""

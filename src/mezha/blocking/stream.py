@@ -5,9 +5,11 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
+from mezha.blocking.wire import Wire, open_wire
 from mezha.framing import Data
 
 __all__ = ["PlainStream", "Stream", "TLSStream", "open_stream", "open_tls_stream"]
@@ -20,19 +22,33 @@ _MOST_BUFFERS = 1024
 _RECORD = 16384
 
 
+#: Bytes asked of the system at once, and by a thread that has to wait for them.
+_READ = 128 << 10
+_FIRST = 4096
+#: Buffers to receive into, while nobody does: an idle connection has none.
+_spare: list[memoryview] = []
+
+T = TypeVar("T")
+
+
 class Stream:
     """A connected socket. Times are of ``time.monotonic``; one thread may receive while another sends."""
 
     #: Bytes of what was last offered to ``send`` that are on their way, though it counted none of them as sent: they
     #: must be offered again before any others.
     committed = 0
+    #: Its quick ends; what they leave undone is for ``send``, when they have been told to ``take`` everything back.
+    wire = Wire()
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.had_timeout = sock.gettimeout()
 
-    def receive_into(self, buffer: memoryview, deadline: float | None) -> int | None:
-        """Fill the buffer with what is there, waiting for it until ``deadline``; ``None`` when that has passed."""
+    def receive(self, space: memoryview | None, deadline: float | None) -> Data | None:
+        """Receive what is there, into ``space`` if there is any, and return it; wait for it until ``deadline``.
+
+        ``None`` says that nothing came, and perhaps the deadline has passed.
+        """
         raise NotImplementedError
 
     def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
@@ -50,6 +66,7 @@ class Stream:
 
     def close(self, deadline: float = 0.0) -> None:
         """End this side's stream, in order if that can be done before ``deadline``, and close the socket."""
+        self.wire.close()
         with suppress(OSError):  # broken already; or TLS, which says goodbye and then complains of messages unread
             self.end(deadline)
         with suppress(OSError):
@@ -83,16 +100,32 @@ class PlainStream(Stream):
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         sock.setblocking(bool(_DONTWAIT))
+        if wire := open_wire(sock):
+            self.wire = wire
+            self.receive = wire.receive  # type: ignore[method-assign]
 
-    def receive_into(self, buffer: memoryview, deadline: float | None) -> int | None:
+    def receive(self, space: memoryview | None, deadline: float | None) -> Data | None:
         """Receive: at once if something is there, or wait."""
-        flags = 0 if deadline is None else _DONTWAIT
         while True:
             try:
-                return self.socket.recv_into(buffer, 0, flags)
+                return self._try_receive(space)
             except BlockingIOError:
+                if deadline is None and _DONTWAIT:
+                    return self.socket.recv(_FIRST)
                 if not self._wait(write=False, deadline=deadline):
                     return None
+
+    def _try_receive(self, space: memoryview | None) -> Data:
+        if space is not None:
+            return space[: self.socket.recv_into(space, 0, _DONTWAIT)]
+        try:
+            buffer = _spare.pop()
+        except IndexError:
+            buffer = memoryview(bytearray(_READ))
+        try:
+            return bytes(buffer[: self.socket.recv_into(buffer, 0, _DONTWAIT)])
+        finally:
+            _spare.append(buffer)
 
     def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
         """Send: at once if there is room, or wait."""
@@ -117,36 +150,20 @@ class TLSStream(Stream):
         # A stream that ends without TLS's goodbye was cut, by whomever: that is no orderly end.
         sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         self._lock = threading.Lock()
+        self._buffer = memoryview(bytearray(_RECORD))
 
-    def receive_into(self, buffer: memoryview, deadline: float | None) -> int | None:
-        """Receive and decrypt: at once if something is there, or wait."""
-        while True:
-            try:
-                with self._lock:
-                    return self.socket.recv_into(buffer)
-            except ssl.SSLWantReadError:
-                write = False
-            except ssl.SSLWantWriteError:
-                write = True
-            if not self._wait(write=write, deadline=deadline):
-                return None
+    def receive(self, space: memoryview | None, deadline: float | None) -> Data | None:
+        """Receive and decrypt a record: at once if something is there, or wait."""
+        view = self._buffer if space is None else space
+        count = self._attempt(lambda: self.socket.recv_into(view), deadline)
+        return None if count is None else view[:count]
 
     def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
         """Encrypt and send a record of the first buffer: at once if there is room, or wait."""
         record = memoryview(buffers[0])[:_RECORD]
-        while True:
-            try:
-                with self._lock:
-                    sent = self.socket.send(record)
-                self.committed = 0
-                return sent
-            except ssl.SSLWantReadError:
-                write = False
-            except ssl.SSLWantWriteError:
-                write = True
-            self.committed = len(record)  # encrypted, and kept by OpenSSL until there is room
-            if not self._wait(write=write, deadline=deadline):
-                return None
+        sent = self._attempt(lambda: self.socket.send(record), deadline)
+        self.committed = len(record) if sent is None else 0  # encrypted, and kept by OpenSSL until there is room
+        return sent
 
     def abort(self) -> None:
         """Wake whoever waits in another thread: nothing more is sent or received."""
@@ -161,29 +178,36 @@ class TLSStream(Stream):
             OSError: the peer did not get through it (TimeoutError: in time).
 
         """
+
+        def greet() -> bool:
+            self.socket.do_handshake()
+            return True
+
+        if not self._attempt(greet, deadline):
+            raise TimeoutError("the TLS handshake took too long (Timeouts.connect)")
+
+    def end(self, deadline: float = 0.0) -> None:
+        """Say goodbye as TLS does (RFC 8446, section 6.1), without waiting for the answer."""
+
+        def say_goodbye() -> bool:
+            with suppress(ssl.SSLWantReadError, ValueError):  # said, and not answered yet; or closed already
+                self.socket.unwrap()
+            return True
+
+        self._attempt(say_goodbye, deadline)  # the peer has to make room for it
+
+    def _attempt(self, call: Callable[[], T], deadline: float | None) -> T | None:
+        """Call until OpenSSL need not wait for the peer to get through; ``None`` when the deadline has passed."""
         while True:
             try:
-                self.socket.do_handshake()
-                return
+                with self._lock:
+                    return call()
             except ssl.SSLWantReadError:
                 write = False
             except ssl.SSLWantWriteError:
                 write = True
             if not self._wait(write=write, deadline=deadline):
-                raise TimeoutError("the TLS handshake took too long (Timeouts.connect)")
-
-    def end(self, deadline: float = 0.0) -> None:
-        """Say goodbye as TLS does (RFC 8446, section 6.1), without waiting for the answer."""
-        while True:
-            try:
-                with self._lock:
-                    self.socket.unwrap()
-                return
-            except ssl.SSLWantWriteError:  # the peer has to make room for it
-                if not self._wait(write=True, deadline=deadline):
-                    return
-            except (ssl.SSLWantReadError, ValueError):  # said, and not answered yet; or closed already
-                return
+                return None
 
 
 def open_stream(sock: socket.socket) -> Stream:

@@ -1,0 +1,571 @@
+# cython: language_level=3, binding=False
+"""A plain socket's quick ends, compiled: receive without asking first, send a burst of messages in one system call.
+
+In a burst, messages gather in ``pending``. Whoever fills it hands it to the system; what is left when the burst is over
+is sent by a thread of the wire's own, the flusher. It never needs the GIL, and only ever tries: every system call on
+the socket is made under the mutex, and none of those waits. Nobody takes the GIL, or waits for it, with the mutex held.
+"""
+
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from libc.errno cimport EAGAIN, EBADF, EINTR, errno
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memmove
+
+from mezha.framing._native cimport Kernel
+
+import atexit
+import os
+from math import ceil
+from os import strerror
+from time import monotonic
+from weakref import WeakSet
+
+cdef extern from * nogil:
+    """
+    #include <fcntl.h>
+    #include <poll.h>
+    #include <pthread.h>
+    #include <signal.h>
+    #include <sys/socket.h>
+    #include <time.h>
+    #include <unistd.h>
+
+    #ifndef MSG_NOSIGNAL  /* macOS: a socket option says it, see Wire */
+    #define MSG_NOSIGNAL 0
+    #endif
+
+    static int64_t wire_now(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    }
+
+    static void wire_cond_init(pthread_cond_t *changed) {
+    #ifdef __APPLE__
+        pthread_cond_init(changed, NULL);
+    #else
+        pthread_condattr_t monotonic;
+        pthread_condattr_init(&monotonic);
+        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        pthread_cond_init(changed, &monotonic);
+        pthread_condattr_destroy(&monotonic);
+    #endif
+    }
+
+    static void wire_wait(pthread_cond_t *changed, pthread_mutex_t *mutex, int64_t nanoseconds) {
+        struct timespec until;
+    #ifdef __APPLE__
+        until.tv_sec = nanoseconds / 1000000000;
+        until.tv_nsec = nanoseconds % 1000000000;
+        pthread_cond_timedwait_relative_np(changed, mutex, &until);
+    #else
+        int64_t then = wire_now() + nanoseconds;
+        until.tv_sec = then / 1000000000;
+        until.tv_nsec = then % 1000000000;
+        pthread_cond_timedwait(changed, mutex, &until);
+    #endif
+    }
+
+    /* Start a thread to which no signal is delivered: they are Python's. */
+    static int wire_start(pthread_t *thread, void *(*run)(void *), void *argument) {
+        sigset_t all, before;
+        pthread_attr_t small;
+        int failed;
+        pthread_attr_init(&small);
+        pthread_attr_setstacksize(&small, 128 << 10);
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        failed = pthread_create(thread, &small, run, argument);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        pthread_attr_destroy(&small);
+        return failed;
+    }
+
+    static int wire_dup(int fd) {
+        return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    }
+
+    static void wire_no_sigpipe(int fd) {
+    #ifdef SO_NOSIGPIPE
+        int yes = 1;
+        setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof yes);
+    #endif
+    }
+
+    static int wire_poll(int fd, int events, int milliseconds) {
+        struct pollfd one = {fd, (short)events, 0};
+        return poll(&one, 1, milliseconds);
+    }
+    """
+    ctypedef struct pthread_mutex_t:
+        pass
+    ctypedef struct pthread_cond_t:
+        pass
+    ctypedef struct pthread_t:
+        pass
+    int pthread_mutex_init(pthread_mutex_t*, void*)
+    int pthread_mutex_destroy(pthread_mutex_t*)
+    int pthread_mutex_lock(pthread_mutex_t*)
+    int pthread_mutex_trylock(pthread_mutex_t*)
+    int pthread_mutex_unlock(pthread_mutex_t*)
+    int pthread_cond_destroy(pthread_cond_t*)
+    int pthread_cond_signal(pthread_cond_t*)
+    int pthread_cond_wait(pthread_cond_t*, pthread_mutex_t*)
+    int pthread_join(pthread_t, void**)
+    int MSG_DONTWAIT, MSG_NOSIGNAL, POLLIN, POLLOUT
+    ssize_t recv(int, void*, size_t, int)
+    ssize_t send(int, const void*, size_t, int)
+    int close(int)
+    int64_t wire_now()
+    void wire_cond_init(pthread_cond_t*)
+    void wire_wait(pthread_cond_t*, pthread_mutex_t*, int64_t)
+    int wire_start(pthread_t*, void* (*)(void*) noexcept nogil, void*)
+    int wire_dup(int)
+    void wire_no_sigpipe(int)
+    int wire_poll(int, int, int)
+
+# Messages from this size on are not copied: they are left to others.
+cdef enum:
+    LARGE = 8192
+    # More than kernels add to any message that they take: see Wire.__cinit__.
+    OVERHEAD = 512
+    # Bytes that are worth a system call, and the most that may be pending.
+    WORTH = 64 << 10
+    MOST = 256 << 10
+    # Asked of the system at once; and by a thread that waits, on its own stack.
+    SCRATCH = 128 << 10
+    SMALL = 8 << 10
+    # So many sends in a row make a burst, if so few nanoseconds lie between them.
+    ROW = 4
+    GAP = 10_000
+    # Nanoseconds for which the flusher leaves it to the sender; and at most, where the system has no room.
+    LINGER = 50_000
+    PATIENCE = 10_000_000
+
+# Shared by all: nobody lets go of the GIL between filling it and emptying it.
+cdef char _scratch[SCRATCH]
+
+
+# -- what is pending, and who flushes it ------------------------------------------------------------------------------
+
+
+cdef struct Pending:
+    # All under the mutex, but for ``fd`` and ``thread``, which are set before there is a flusher, and after its end.
+    pthread_mutex_t mutex
+    pthread_cond_t changed
+    pthread_t thread
+    # The flusher's own descriptor of the socket: nobody can close it behind its back.
+    int fd
+    char* data
+    Py_ssize_t start, end
+    # How much has to be pending before a sender tries again.
+    Py_ssize_t enough
+    unsigned long taken
+    int error
+    bint open, running, stopping, idle
+
+
+cdef void _hand_over(Pending* pending, int fd) noexcept nogil:
+    """Give the system what is pending, as far as it has room."""
+    cdef ssize_t count
+    while pending.start < pending.end:
+        count = send(fd, pending.data + pending.start, <size_t>(pending.end - pending.start), MSG_DONTWAIT | MSG_NOSIGNAL)
+        if count >= 0:
+            pending.start += count
+            pending.taken += 1
+        elif errno == EAGAIN:
+            pending.enough = pending.end - pending.start + WORTH
+            return
+        elif errno != EINTR:
+            pending.error = errno
+            pending.open = False
+            break
+    pending.start = pending.end = 0
+    pending.enough = WORTH
+
+
+cdef void* _flush(void* argument) noexcept nogil:
+    """Send what senders leave behind, until told to stop."""
+    cdef Pending* pending = <Pending*>argument
+    cdef unsigned long taken
+    cdef int64_t pause = LINGER
+    pthread_mutex_lock(&pending.mutex)
+    while not pending.stopping:
+        if pending.start == pending.end:
+            pending.idle = True
+            pthread_cond_wait(&pending.changed, &pending.mutex)
+            pending.idle = False
+            pause = LINGER
+            continue
+        taken = pending.taken
+        wire_wait(&pending.changed, &pending.mutex, pause)
+        if pending.taken != taken or pending.start == pending.end or pending.stopping:
+            pause = LINGER  # whoever sends is still at it
+            continue
+        _hand_over(pending, pending.fd)
+        pause = LINGER if pending.taken != taken else min(2 * pause, <int64_t>PATIENCE)
+    pthread_mutex_unlock(&pending.mutex)
+    return NULL
+
+
+cdef inline void _lock(Pending* pending) noexcept:
+    while pthread_mutex_trylock(&pending.mutex) != 0:
+        with nogil:  # without the GIL until it is free, and then not with the mutex into the queue for the GIL
+            pthread_mutex_lock(&pending.mutex)
+            pthread_mutex_unlock(&pending.mutex)
+
+
+# -- the wire ---------------------------------------------------------------------------------------------------------
+
+
+cdef class Wire:
+    """The quick ends of a plain socket. Whatever is unusual it leaves to others, by doing nothing."""
+
+    cdef object __weakref__
+    cdef Pending pending
+    cdef int fd
+    cdef Kernel kernel
+    cdef Py_ssize_t most
+    cdef bint batching, finished
+    # How many sends in a row had hardly a pause before them, and when the last one ended.
+    cdef int row
+    cdef int64_t last
+
+    def __cinit__(self, sock):
+        self.fd = sock.fileno()
+        self.pending.fd = -1
+        self.pending.enough = WORTH
+        pthread_mutex_init(&self.pending.mutex, NULL)
+        wire_cond_init(&self.pending.changed)
+        wire_no_sigpipe(self.fd)
+
+    def __dealloc__(self):
+        self._stop()
+        if self.pending.fd >= 0:  # nobody closed it: what has room still goes
+            _hand_over(&self.pending, self.pending.fd)
+        self._release()
+        pthread_cond_destroy(&self.pending.changed)
+        pthread_mutex_destroy(&self.pending.mutex)
+
+    @property
+    def size(self):
+        """Bytes pending."""
+        return self.pending.end - self.pending.start
+
+    @property
+    def owing(self):
+        """Whether something is pending that nobody will send."""
+        return self.pending.end > self.pending.start and not self.pending.running
+
+    def start(self, run, largest, batching):
+        """Begin to send messages that this kernel encodes, of so many bytes at most."""
+        if isinstance(run, Kernel) and 0 <= (<Kernel>run).overhead <= OVERHEAD:
+            self.kernel = run
+            self.most = min(largest, LARGE - 1)
+            self.batching = batching
+            self.pending.open = True
+
+    def send(self, message):
+        """Send a message, now or in a moment, and return True; False if nothing was done.
+
+        None says that it is begun, and the rest is pending: it is for the caller to see it sent.
+        """
+        cdef Py_ssize_t size, written
+        cdef ssize_t count
+        cdef int64_t now
+        if not PyBytes_CheckExact(message) or not self.pending.open:
+            return False
+        size = PyBytes_GET_SIZE(message)
+        if size > self.most:
+            return False
+        now = wire_now()
+        self.row = self.row + 1 if now - self.last < GAP else 0
+        self.last = now
+        if self.row >= ROW and self.batching and (self.pending.running or self._begin_burst()):
+            return self._leave(message, size)
+        _lock(&self.pending)
+        try:
+            if not self.pending.open:
+                return False
+            if self.pending.start < self.pending.end:  # the tail of a burst
+                if not self._append(message, size):
+                    return False
+                _hand_over(&self.pending, self.fd)
+                return True
+            written = self.kernel.write(
+                <unsigned char*>_scratch, <const unsigned char*>PyBytes_AS_STRING(message), size
+            )
+            if written < 0:
+                return False
+            count = send(self.fd, _scratch, <size_t>written, MSG_DONTWAIT | MSG_NOSIGNAL)
+            if count == written:
+                return True
+            if count < 0:
+                if errno != EAGAIN and errno != EINTR:
+                    self.pending.error = errno
+                    self.pending.open = False
+                return False
+            if not self._make_buffer():  # out of memory, with half a message on the wire
+                self.pending.error = EBADF
+                self.pending.open = False
+                return False
+            memcpy(self.pending.data, _scratch + count, <size_t>(written - count))
+            self.pending.start = 0
+            self.pending.end = written - count
+            self.pending.open = False
+            return None
+        finally:
+            pthread_mutex_unlock(&self.pending.mutex)
+            self.last = wire_now()
+
+    def send_many(self, messages, Py_ssize_t done):
+        """Send messages of a list or tuple, from that one on; return which is the first that is left to others."""
+        cdef Py_ssize_t count = len(messages), before = done
+        cdef int64_t now
+        cdef bint burst
+        if not self.pending.open or done == count:
+            return done
+        now = wire_now()
+        self.row = self.row + 1 if now - self.last < GAP else 0
+        burst = self.batching and (self.pending.running or self._begin_burst()) and self.row >= ROW
+        _lock(&self.pending)
+        if self.pending.open and self._make_buffer():
+            while done < count:
+                message = messages[done]
+                if not PyBytes_CheckExact(message) or not self._append(message, PyBytes_GET_SIZE(message)):
+                    break
+                done += 1
+                if self.pending.end - self.pending.start >= self.pending.enough:
+                    _hand_over(&self.pending, self.fd)
+            if done > before:
+                if not burst:
+                    _hand_over(&self.pending, self.fd)
+                self._wake()
+        pthread_mutex_unlock(&self.pending.mutex)
+        self.last = wire_now()
+        return done
+
+    def take(self):
+        """Take back what is pending, and leave everything to others until ``reopen``.
+
+        Raises:
+            OSError: the system had refused to take it.
+
+        """
+        cdef int error
+        cdef Py_ssize_t start, size
+        _lock(&self.pending)
+        self.pending.open = False
+        error = self.pending.error
+        self.pending.error = 0
+        start = self.pending.start
+        size = self.pending.end - start
+        self.pending.start = self.pending.end = 0
+        self.pending.enough = WORTH
+        pthread_mutex_unlock(&self.pending.mutex)
+        # Nobody fills it while it is not open.
+        if error:
+            raise _error(error)
+        return PyBytes_FromStringAndSize(self.pending.data + start, size) if size else b""
+
+    def reopen(self):
+        """Go on sending, unless that is over for good."""
+        _lock(&self.pending)
+        if not self.finished and not self.pending.error:
+            self.pending.open = self.kernel is not None
+        pthread_mutex_unlock(&self.pending.mutex)
+
+    def shut(self):
+        """Accept nothing more; what is pending remains."""
+        self.finished = True
+        _lock(&self.pending)
+        self.pending.open = False
+        pthread_mutex_unlock(&self.pending.mutex)
+
+    def flush(self):
+        """Give the system what is pending, as far as it has room; return whether that was all."""
+        if self.pending.start < self.pending.end:
+            _lock(&self.pending)
+            if self.fd >= 0:
+                _hand_over(&self.pending, self.fd)
+            pthread_mutex_unlock(&self.pending.mutex)
+        return self.pending.start == self.pending.end
+
+    def close(self):
+        """Let go of the socket. What is pending is dropped."""
+        self.shut()
+        self._stop()
+        self.fd = -1
+        self._release()
+
+    def forget(self):
+        """Be as new in the child of a fork: what is pending is the parent's, and so is the flusher."""
+        pthread_mutex_init(&self.pending.mutex, NULL)
+        wire_cond_init(&self.pending.changed)
+        self.pending.running = self.pending.stopping = self.pending.idle = False
+        self.pending.start = self.pending.end = 0
+        self.pending.enough = WORTH
+        if self.pending.fd >= 0:
+            close(self.pending.fd)
+            self.pending.fd = -1
+
+    def receive(self, space, deadline):
+        """Receive, into ``space`` if there is any, and return what came, waiting for it until ``deadline``.
+
+        Returns None if nothing came: the time is over, or a signal came.
+        """
+        cdef Py_buffer view
+        cdef ssize_t count
+        if space is None:
+            return self._receive_bytes(deadline)
+        PyObject_GetBuffer(space, &view, PyBUF_WRITABLE)
+        try:
+            count = self._try_receive(view.buf, view.len)
+            if count < 0 and self._ready(deadline):
+                count = self._try_receive(view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+        return None if count < 0 else space[:count]
+
+    cdef object _receive_bytes(self, deadline):
+        cdef char small[SMALL]
+        cdef ssize_t count = self._try_receive(_scratch, SCRATCH)
+        cdef int fd = self.fd
+        if count >= 0:
+            return PyBytes_FromStringAndSize(_scratch, count)
+        if deadline is None:  # to wait and to receive is one system call
+            self.flush()
+            with nogil:
+                count = recv(fd, small, SMALL, 0)
+            if count >= 0:
+                return PyBytes_FromStringAndSize(small, count)
+            if errno == EINTR:
+                PyErr_CheckSignals()
+                return None
+            if errno != EAGAIN:  # else somebody took the socket out of blocking mode
+                raise _error(errno)
+        if self._ready(deadline):
+            count = self._try_receive(_scratch, SCRATCH)
+        return PyBytes_FromStringAndSize(_scratch, count) if count >= 0 else None
+
+    cdef ssize_t _try_receive(self, void* into, Py_ssize_t size) except -2:
+        """Receive what is there, with the GIL; -1 if nothing is."""
+        cdef ssize_t count = recv(self.fd, into, <size_t>size, MSG_DONTWAIT)
+        if count < 0 and errno != EAGAIN and errno != EINTR:
+            raise _error(errno)
+        return count
+
+    cdef bint _ready(self, deadline) except -1:
+        """Wait until there is something to receive; False if the time is over, or a signal came."""
+        cdef int fd = self.fd, found, milliseconds = -1
+        self.flush()
+        if deadline is not None:
+            milliseconds = min(max(ceil((deadline - monotonic()) * 1000), 0), 1 << 30)
+        with nogil:
+            found = wire_poll(fd, POLLIN, milliseconds)
+        if found < 0 and errno == EINTR:
+            PyErr_CheckSignals()
+        return found > 0
+
+    cdef bint _leave(self, bytes message, Py_ssize_t size) except -1:
+        """Let a message wait for others in a burst."""
+        cdef bint left
+        _lock(&self.pending)
+        left = self.pending.open and self._append(message, size)
+        if left:
+            if self.pending.end - self.pending.start >= self.pending.enough:
+                _hand_over(&self.pending, self.fd)
+            self._wake()
+        pthread_mutex_unlock(&self.pending.mutex)
+        return left
+
+    cdef bint _append(self, bytes message, Py_ssize_t size) noexcept:
+        """Encode a message behind what is pending, if it is easy and there is room."""
+        cdef Pending* pending = &self.pending
+        cdef Py_ssize_t written
+        if size > self.most:
+            return False
+        if pending.end + size + OVERHEAD > MOST:
+            if pending.end - pending.start + size + OVERHEAD > MOST:
+                return False
+            memmove(pending.data, pending.data + pending.start, <size_t>(pending.end - pending.start))
+            pending.end -= pending.start
+            pending.start = 0
+        written = self.kernel.write(
+            <unsigned char*>pending.data + pending.end, <const unsigned char*>PyBytes_AS_STRING(message), size
+        )
+        if written < 0:
+            return False
+        pending.end += written
+        return True
+
+    cdef inline void _wake(self) noexcept:
+        if self.pending.idle and self.pending.start < self.pending.end:
+            pthread_cond_signal(&self.pending.changed)
+
+    cdef bint _make_buffer(self) noexcept:
+        if self.pending.data == NULL:
+            self.pending.data = <char*>malloc(MOST)  # as long as it is not used, it is only promised
+        return self.pending.data != NULL
+
+    cdef bint _begin_burst(self) except -1:
+        """Start the flusher; without one there are no bursts."""
+        if self._make_buffer():
+            self.pending.fd = wire_dup(self.fd)
+            if self.pending.fd >= 0 and wire_start(&self.pending.thread, _flush, &self.pending) == 0:
+                self.pending.running = True
+                _bursting.add(self)
+                return True
+        self.batching = False
+        return False
+
+    cdef void _stop(self) noexcept:
+        """End the flusher; it never waits for anything else."""
+        if self.pending.running:
+            pthread_mutex_lock(&self.pending.mutex)
+            self.pending.stopping = True
+            pthread_cond_signal(&self.pending.changed)
+            pthread_mutex_unlock(&self.pending.mutex)
+            pthread_join(self.pending.thread, NULL)
+            self.pending.running = self.pending.stopping = False
+
+    cdef void _release(self) noexcept:
+        if self.pending.fd >= 0:
+            close(self.pending.fd)
+            self.pending.fd = -1
+        self.pending.start = self.pending.end = 0
+        free(self.pending.data)
+        self.pending.data = NULL
+
+
+cdef object _error(int number):
+    return OSError(number, strerror(number))
+
+
+# -- the ends of the process ------------------------------------------------------------------------------------------
+
+# Wires with a flusher.
+_bursting = WeakSet()
+
+
+def _flush_all():
+    """At the end of the interpreter: what is pending goes out, if there is room for it soon."""
+    cdef int64_t until = wire_now() + 1_000_000_000
+    cdef Wire wire
+    for wire in list(_bursting):
+        while not wire.flush() and wire_now() < until:
+            with nogil:
+                wire_poll(wire.pending.fd, POLLOUT, 10)
+
+
+def _forget_all():
+    cdef Wire wire
+    for wire in list(_bursting):
+        wire.forget()
+
+
+atexit.register(_flush_all)
+os.register_at_fork(after_in_child=_forget_all)
