@@ -109,6 +109,10 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def idle(self) -> bool:
+        """Say whether nothing is here, neither bytes nor the end: ``take`` would return nothing, and nothing is due."""
+
+    @abstractmethod
     def full(self) -> bool:
         """Say whether to stop reading: enough waits to be taken. Becomes false again when most of it has been."""
 
@@ -257,6 +261,11 @@ class Framed(Engine):
                 raise self._unable() from self._cause
             raise ClosedByPeer("the peer has ended its stream; everything it sent has been received")
         return messages
+
+    def idle(self) -> bool:
+        """Say whether nothing is here."""
+        decoder = self._decoder
+        return not (decoder.buffered or decoder.ended or decoder.shut)
 
     def full(self) -> bool:
         """Say whether to stop reading."""

@@ -97,6 +97,10 @@ class Observed(Engine):
             self._observer.messages_received(messages)
         return messages
 
+    def idle(self) -> bool:
+        """Say whether nothing is here."""
+        return self._engine.idle()
+
     def full(self) -> bool:
         """Say whether to stop reading."""
         return self._engine.full()

@@ -1,8 +1,13 @@
 import socket
+from collections.abc import Callable
 
-from mezha.blocking.wire import Wire as PlainWire
+from mezha.blocking.wire import Ends as PlainEnds
+from mezha.blocking.wire import Wire
 from mezha.framing import Data
 
-class Wire(PlainWire):
+class CompiledWire(Wire):
     def __init__(self, sock: socket.socket) -> None: ...
     def receive(self, space: memoryview | None, deadline: float | None) -> Data | None: ...
+
+class Ends(PlainEnds):
+    def __init__(self, wire: Wire, pop: Callable[[], bytes | None]) -> None: ...

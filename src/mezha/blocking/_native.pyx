@@ -9,7 +9,7 @@ the socket is made under the mutex, and none of those waits. Nobody takes the GI
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EAGAIN, EBADF, EINTR, errno
+from libc.errno cimport EAGAIN, EINTR, ENOMEM, errno
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
@@ -33,7 +33,7 @@ cdef extern from * nogil:
     #include <time.h>
     #include <unistd.h>
 
-    #ifndef MSG_NOSIGNAL  /* macOS: a socket option says it, see Wire */
+    #ifndef MSG_NOSIGNAL  /* macOS: a socket option says it, see CompiledWire */
     #define MSG_NOSIGNAL 0
     #endif
 
@@ -130,7 +130,7 @@ cdef extern from * nogil:
 # Messages from this size on are not copied: they are left to others.
 cdef enum:
     LARGE = 8192
-    # More than kernels add to any message that they take: see Wire.__cinit__.
+    # More than kernels add to any message that they take: see CompiledWire.start.
     OVERHEAD = 512
     # Bytes that are worth a system call, and the most that may be pending.
     WORTH = 64 << 10
@@ -144,6 +144,10 @@ cdef enum:
     # Nanoseconds for which the flusher leaves it to the sender; and at most, where the system has no room.
     LINGER = 50_000
     PATIENCE = 10_000_000
+
+# What became of a message.
+cdef enum:
+    UNSENT, SENT, BEGUN
 
 # Shared by all: nobody lets go of the GIL between filling it and emptying it.
 cdef char _scratch[SCRATCH]
@@ -221,7 +225,7 @@ cdef inline void _lock(Pending* pending) noexcept:
 # -- the wire ---------------------------------------------------------------------------------------------------------
 
 
-cdef class Wire:
+cdef class CompiledWire:
     """The quick ends of a plain socket. Whatever is unusual it leaves to others, by doing nothing."""
 
     cdef object __weakref__
@@ -273,64 +277,70 @@ cdef class Wire:
 
         None says that it is begun, and the rest is pending: it is for the caller to see it sent.
         """
-        cdef Py_ssize_t size, written
-        cdef ssize_t count
+        cdef int sent = self._send(message)
+        return None if sent == BEGUN else sent == SENT
+
+    cdef int _send(self, message) except -1:
+        cdef Py_ssize_t size
         cdef int64_t now
+        cdef int sent
         if not PyBytes_CheckExact(message) or not self.pending.open:
-            return False
+            return UNSENT
         size = PyBytes_GET_SIZE(message)
         if size > self.most:
-            return False
+            return UNSENT
         now = wire_now()
         self.row = self.row + 1 if now - self.last < GAP else 0
         self.last = now
         if self.row >= ROW and self.batching and (self.pending.running or self._begin_burst()):
             return self._leave(message, size)
         _lock(&self.pending)
-        try:
-            if not self.pending.open:
-                return False
-            if self.pending.start < self.pending.end:  # the tail of a burst
-                if not self._append(message, size):
-                    return False
-                _hand_over(&self.pending, self.fd)
-                return True
-            written = self.kernel.write(
-                <unsigned char*>_scratch, <const unsigned char*>PyBytes_AS_STRING(message), size
-            )
-            if written < 0:
-                return False
-            count = send(self.fd, _scratch, <size_t>written, MSG_DONTWAIT | MSG_NOSIGNAL)
-            if count == written:
-                return True
-            if count < 0:
-                if errno != EAGAIN and errno != EINTR:
-                    self.pending.error = errno
-                    self.pending.open = False
-                return False
-            if not self._make_buffer():  # out of memory, with half a message on the wire
-                self.pending.error = EBADF
+        sent = self._send_now(message, size)
+        pthread_mutex_unlock(&self.pending.mutex)
+        self.last = wire_now()
+        return sent
+
+    cdef int _send_now(self, bytes message, Py_ssize_t size) noexcept:
+        cdef Py_ssize_t written
+        cdef ssize_t count
+        if not self.pending.open:
+            return UNSENT
+        if self.pending.start < self.pending.end:  # the tail of a burst
+            if not self._append(message, size):
+                return UNSENT
+            _hand_over(&self.pending, self.fd)
+            self._wake()
+            return SENT
+        written = self.kernel.write(<unsigned char*>_scratch, <const unsigned char*>PyBytes_AS_STRING(message), size)
+        if written < 0:
+            return UNSENT
+        count = send(self.fd, _scratch, <size_t>written, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if count == written:
+            return SENT
+        if count < 0:
+            if errno != EAGAIN and errno != EINTR:
+                self.pending.error = errno
                 self.pending.open = False
-                return False
-            memcpy(self.pending.data, _scratch + count, <size_t>(written - count))
-            self.pending.start = 0
-            self.pending.end = written - count
-            self.pending.open = False
-            return None
-        finally:
-            pthread_mutex_unlock(&self.pending.mutex)
-            self.last = wire_now()
+            return UNSENT
+        self.pending.open = False
+        if not self._make_buffer():  # with half a message on the wire
+            self.pending.error = ENOMEM
+            return UNSENT
+        memcpy(self.pending.data, _scratch + count, <size_t>(written - count))
+        self.pending.start = 0
+        self.pending.end = written - count
+        return BEGUN
 
     def send_many(self, messages, Py_ssize_t done):
         """Send messages of a list or tuple, from that one on; return which is the first that is left to others."""
-        cdef Py_ssize_t count = len(messages), before = done
+        cdef Py_ssize_t count = len(messages)
         cdef int64_t now
         cdef bint burst
         if not self.pending.open or done == count:
             return done
         now = wire_now()
         self.row = self.row + 1 if now - self.last < GAP else 0
-        burst = self.batching and (self.pending.running or self._begin_burst()) and self.row >= ROW
+        burst = self.row >= ROW and self.batching and (self.pending.running or self._begin_burst())
         _lock(&self.pending)
         if self.pending.open and self._make_buffer():
             while done < count:
@@ -340,11 +350,12 @@ cdef class Wire:
                 done += 1
                 if self.pending.end - self.pending.start >= self.pending.enough:
                     _hand_over(&self.pending, self.fd)
-            if done > before:
-                if not burst:
-                    _hand_over(&self.pending, self.fd)
-                self._wake()
+            if not burst:
+                _hand_over(&self.pending, self.fd)
+            self._wake()
         pthread_mutex_unlock(&self.pending.mutex)
+        if self.batching and self.pending.start < self.pending.end and not self.pending.running:
+            self._begin_burst()
         self.last = wire_now()
         return done
 
@@ -470,12 +481,12 @@ cdef class Wire:
             PyErr_CheckSignals()
         return found > 0
 
-    cdef bint _leave(self, bytes message, Py_ssize_t size) except -1:
+    cdef int _leave(self, bytes message, Py_ssize_t size) noexcept:
         """Let a message wait for others in a burst."""
-        cdef bint left
+        cdef int left = UNSENT
         _lock(&self.pending)
-        left = self.pending.open and self._append(message, size)
-        if left:
+        if self.pending.open and self._append(message, size):
+            left = SENT
             if self.pending.end - self.pending.start >= self.pending.enough:
                 _hand_over(&self.pending, self.fd)
             self._wake()
@@ -541,6 +552,51 @@ cdef class Wire:
         self.pending.data = NULL
 
 
+cdef class Ends:
+    """The quick ends of a peer, above its wire: what they leave, its slower methods do."""
+
+    cdef CompiledWire wire
+    cdef object next_one
+    cdef object __weakref__
+    cdef dict __dict__
+
+    def __init__(self, wire, pop):
+        self.wire = wire if isinstance(wire, CompiledWire) else None
+        self.next_one = pop
+
+    def send(self, message, *, timeout=None):
+        """Send one message: the peer receives exactly this, whole, after all sent before.
+
+        Returning means that it is on its way, not that the peer has it: the system has taken it; or, in a burst, it
+        follows within about a tenth of a millisecond, together with others (``batching=False`` forgoes that).
+
+        Raises:
+            LocalProtocolError: over the limit, or the framing cannot carry it. Nothing was sent; go on.
+            SendTimeout: the peer reads too slowly. Its ``sent`` says whether this message goes out all the same.
+            ConnectionLost: the connection broke. Whether the message arrived is unknown.
+            ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
+
+        """
+        cdef int sent = UNSENT if self.wire is None else self.wire._send(message)
+        if sent != SENT:
+            self._send_one(message, timeout, sent == BEGUN)
+
+    def recv(self, *, timeout=None):
+        """Receive the next message, whole.
+
+        Raises:
+            TimeoutError: none was whole in time. Nothing is lost: what has arrived of it waits for the next call.
+            ClosedByPeer: the peer ended its stream, and every message has been received.
+            RemoteProtocolError: the peer broke the protocol (FramingError, MessageTooLarge, MessageTooSlow).
+            ConnectionLost: the connection broke, and every message that arrived has been received.
+            ClosedByUs: after ``close`` or ``detach``, also from another thread.
+
+        """
+        # It needs no lock: nothing can come between the steps of what is compiled.
+        message = self.next_one()
+        return self._receive(1, timeout)[0] if message is None else message
+
+
 cdef object _error(int number):
     return OSError(number, strerror(number))
 
@@ -554,7 +610,7 @@ _bursting = WeakSet()
 def _flush_all():
     """At the end of the interpreter: what is pending goes out, if there is room for it soon."""
     cdef int64_t until = wire_now() + 1_000_000_000
-    cdef Wire wire
+    cdef CompiledWire wire
     for wire in list(_bursting):
         while not wire.flush() and wire_now() < until:
             with nogil:
@@ -562,7 +618,7 @@ def _flush_all():
 
 
 def _forget_all():
-    cdef Wire wire
+    cdef CompiledWire wire
     for wire in list(_bursting):
         wire.forget()
 

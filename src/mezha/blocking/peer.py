@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from mezha.blocking.stream import Stream, TLSStream
+from mezha.blocking.wire import Ends
 from mezha.engine import Engine, State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError, MezhaError, SendTimeout
 from mezha.framing import Data
-from mezha.framing.kernels import accelerated
 from mezha.limits import Limits
 from mezha.settings import Settings
 from mezha.sockets import address_name
@@ -26,7 +26,7 @@ __all__ = ["Peer", "open_peer"]
 _RUN = 256 << 10
 
 
-class Peer:
+class Peer(Ends):
     """The other end of a connection, for blocking code.
 
     Any number of threads may send and receive: a message is always whole, and each is received by one thread only.
@@ -35,12 +35,10 @@ class Peer:
     """
 
     def __init__(self, stream: Stream, engine: Engine, *, close_timeout: float) -> None:
+        super().__init__(stream.wire, engine.pop)
         self._stream = stream
         self._engine = engine
         self._wire = stream.wire
-        self._push = stream.wire.send
-        # Compiled, it needs no lock: nothing can come between its steps.
-        self._pop = engine.pop if accelerated else _nothing
         self._close_timeout = close_timeout
         self._receiving = threading.Lock()
         self._sending = threading.Lock()
@@ -55,25 +53,9 @@ class Peer:
         self._local = _address(stream.socket.getsockname)
         self._remote = _address(stream.socket.getpeername)
 
+    # ``send`` and ``recv`` are those of Ends.
+
     # -- sending ------------------------------------------------------------------------------------------------------
-
-    def send(self, message: Data, *, timeout: float | None = None) -> None:
-        """Send one message: the peer receives exactly this, whole, after all sent before.
-
-        Returning means that the system has taken it, not that the peer has it.
-
-        Raises:
-            LocalProtocolError: over the limit, or the framing cannot carry it. Nothing was sent; go on.
-            SendTimeout: the peer reads too slowly. Its ``sent`` says whether this message goes out all the same.
-            ConnectionLost: the connection broke. Whether the message arrived is unknown.
-            ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
-
-        """
-        sent = self._push(message)
-        if sent is None:
-            self._finish(_deadline(timeout), 1)
-        elif not sent:
-            self._send(iter((message,)), _deadline(timeout), 0)
 
     def send_many(self, messages: Iterable[Data], *, timeout: float | None = None) -> None:
         """Send many messages with few system calls. Each is received as one message, as if sent one by one.
@@ -132,20 +114,6 @@ class Peer:
             self._end_sending()
 
     # -- receiving ----------------------------------------------------------------------------------------------------
-
-    def recv(self, *, timeout: float | None = None) -> bytes:
-        """Receive the next message, whole.
-
-        Raises:
-            TimeoutError: none was whole in time. Nothing is lost: what has arrived of it waits for the next call.
-            ClosedByPeer: the peer ended its stream, and every message has been received.
-            RemoteProtocolError: the peer broke the protocol (FramingError, MessageTooLarge, MessageTooSlow).
-            ConnectionLost: the connection broke, and every message that arrived has been received.
-            ClosedByUs: after ``close`` or ``detach``, also from another thread.
-
-        """
-        message = self._pop()
-        return self._receive(1, timeout)[0] if message is None else message
 
     def recv_many(self, max_count: int | None = None, *, timeout: float | None = None) -> list[bytes]:
         """Receive all messages that are there, at least one and at most ``max_count``; wait only for the first.
@@ -292,13 +260,14 @@ class Peer:
         engine = self._engine
         try:
             self._stood_still += now - self._left
-            while not (messages := engine.take(max_count)):
-                due = engine.deadline()
-                until = deadline if due is None else due + self._stood_still
-                if deadline is not None and due is not None:
-                    until = min(deadline, due + self._stood_still)
+            idle = engine.idle()
+            while idle or not (messages := engine.take(max_count)):
+                until = deadline
+                if not idle and (due := engine.deadline()) is not None:
+                    due += self._stood_still
+                    until = due if deadline is None else min(due, deadline)
                 try:
-                    data = self._stream.receive(engine.space(), until)
+                    data = self._stream.receive(None if idle else engine.space(), until)
                 except OSError as error:
                     engine.lost(error)
                     self._wire.shut()
@@ -306,14 +275,25 @@ class Peer:
                 now = time.monotonic()
                 if data is not None:
                     engine.receive(data, now - self._stood_still)
+                    if max_count == 1 and (message := engine.pop()) is not None:
+                        return [message]
+                    idle = False
                 else:
                     engine.expire(now - self._stood_still)
                     if deadline is not None and now >= deadline:
                         raise TimeoutError(f"no whole message within {timeout:g} s; nothing is lost")
+                    idle = engine.idle()
             return messages
         finally:
             self._left = now
             self._receiving.release()
+
+    def _send_one(self, message: Data, timeout: float | None, begun: bool) -> None:
+        """Send a message that the wire has left, or see it sent if it is begun."""
+        if begun:
+            self._finish(_deadline(timeout), 1)
+        else:
+            self._send(iter((message,)), _deadline(timeout), 0)
 
     def _send(self, messages: Iterator[Data], deadline: float | None, sent: int) -> None:
         """Send what the wire leaves to others; ``sent`` messages of the same call it did not."""
@@ -421,10 +401,6 @@ def open_peer(stream: Stream, settings: Settings, *, batching: bool) -> Peer:
         limits = settings.limits or Limits()
         stream.wire.start(settings.framing.run(), limits.max_message, batching)
     return Peer(stream, settings.engine(), close_timeout=settings.times.close)
-
-
-def _nothing() -> None:
-    """Hand out no message."""
 
 
 def _deadline(timeout: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """The wire: the quick ends of a plain socket, compiled. Without it, the streams do all that it leaves to others."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -56,13 +56,55 @@ class Wire:
         """Let go of the socket. What is pending is dropped."""
 
 
-#: Whether there is a compiled one.
-_compiled = accelerated and find_spec("mezha.blocking._native") is not None
+class Ends:
+    """The quick ends of a peer, above its wire: what they cannot do at once, its slower methods do."""
 
-if TYPE_CHECKING or _compiled:
-    from mezha.blocking._native import Wire as CompiledWire
+    def __init__(self, wire: Wire, pop: Callable[[], bytes | None]) -> None:
+        """Take what the compiled ones need; these leave everything to the others."""
+
+    def send(self, message: Data, *, timeout: float | None = None) -> None:
+        """Send one message: the peer receives exactly this, whole, after all sent before.
+
+        Returning means that it is on its way, not that the peer has it: the system has taken it; or, in a burst, it
+        follows within about a tenth of a millisecond, together with others (``batching=False`` forgoes that).
+
+        Raises:
+            LocalProtocolError: over the limit, or the framing cannot carry it. Nothing was sent; go on.
+            SendTimeout: the peer reads too slowly. Its ``sent`` says whether this message goes out all the same.
+            ConnectionLost: the connection broke. Whether the message arrived is unknown.
+            ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
+
+        """
+        self._send_one(message, timeout, begun=False)
+
+    def recv(self, *, timeout: float | None = None) -> bytes:
+        """Receive the next message, whole.
+
+        Raises:
+            TimeoutError: none was whole in time. Nothing is lost: what has arrived of it waits for the next call.
+            ClosedByPeer: the peer ended its stream, and every message has been received.
+            RemoteProtocolError: the peer broke the protocol (FramingError, MessageTooLarge, MessageTooSlow).
+            ConnectionLost: the connection broke, and every message that arrived has been received.
+            ClosedByUs: after ``close`` or ``detach``, also from another thread.
+
+        """
+        return self._receive(1, timeout)[0]
+
+    def _send_one(self, message: Data, timeout: float | None, begun: bool) -> None:
+        """Send a message that the wire has left, or see it sent if it is begun."""
+        raise NotImplementedError
+
+    def _receive(self, max_count: int, timeout: float | None) -> list[bytes]:
+        """Wait for messages, and return up to so many of them."""
+        raise NotImplementedError
+
+
+if not TYPE_CHECKING and accelerated and find_spec("mezha.blocking._native"):
+    from mezha.blocking._native import CompiledWire, Ends
+else:
+    CompiledWire = None
 
 
 def open_wire(sock: socket.socket) -> "CompiledWire | None":
     """Return the wire of a plain socket, if it is compiled here."""
-    return CompiledWire(sock) if _compiled else None
+    return CompiledWire(sock) if CompiledWire else None
