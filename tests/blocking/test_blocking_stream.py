@@ -110,7 +110,7 @@ def test_send_waits(seconds: float | None, streams: Streams, pool: ThreadPoolExe
     rest = _fill(one)
     sending = pool.submit(one.send, [b"x" * 65536], None if seconds is None else _soon(seconds))
     while not sending.done():
-        rest -= len(_received(other, _soon()) or b"")
+        rest -= len(_received(other, _soon(0.01)) or b"")
     rest += sending.result() or 0
     while rest:
         rest -= len(_received(other, _soon()) or b"")

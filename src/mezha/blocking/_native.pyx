@@ -141,6 +141,10 @@ cdef enum:
     # So many sends in a row make a burst, if so few nanoseconds lie between them.
     ROW = 4
     GAP = 10_000
+    # A receive that took more nanoseconds has waited, and the next one may, too: a question and its answer. If it took
+    # much longer, to ask first costs nothing by comparison; and others may want the GIL, which took so long to get back.
+    WAITS = 3_000
+    CONTENDED = 500_000
     # Nanoseconds for which the flusher leaves it to the sender; and at most, where the system has no room.
     LINGER = 50_000
     PATIENCE = 10_000_000
@@ -233,7 +237,7 @@ cdef class CompiledWire:
     cdef int fd
     cdef Kernel kernel
     cdef Py_ssize_t most
-    cdef bint batching, finished
+    cdef bint batching, finished, will_wait
     # How many sends in a row had hardly a pause before them, and when the last one ended.
     cdef int row
     cdef int64_t last
@@ -382,6 +386,23 @@ cdef class CompiledWire:
             raise _error(error)
         return PyBytes_FromStringAndSize(self.pending.data + start, size) if size else b""
 
+    def give_back(self, parts):
+        """Take on what the system has had no room for, if it is not too much; return whether so."""
+        cdef Py_ssize_t size = sum(map(len, parts))
+        cdef bytes data
+        if self.finished or not self.batching or size > MOST:
+            return False
+        if not self.pending.running and not self._begin_burst():
+            return False
+        data = b"".join(parts)
+        _lock(&self.pending)
+        memcpy(self.pending.data, PyBytes_AS_STRING(data), <size_t>size)
+        self.pending.start = 0
+        self.pending.end = size
+        self._wake()
+        pthread_mutex_unlock(&self.pending.mutex)
+        return True
+
     def reopen(self):
         """Go on sending, unless that is over for good."""
         _lock(&self.pending)
@@ -443,14 +464,20 @@ cdef class CompiledWire:
 
     cdef object _receive_bytes(self, deadline):
         cdef char small[SMALL]
-        cdef ssize_t count = self._try_receive(_scratch, SCRATCH)
+        cdef int64_t begun, taken
+        cdef ssize_t count = -1
         cdef int fd = self.fd
-        if count >= 0:
-            return PyBytes_FromStringAndSize(_scratch, count)
+        if not self.will_wait or deadline is not None:
+            count = self._try_receive(_scratch, SCRATCH)
+            if count >= 0:
+                return PyBytes_FromStringAndSize(_scratch, count)
         if deadline is None:  # to wait and to receive is one system call
             self.flush()
+            begun = wire_now()
             with nogil:
                 count = recv(fd, small, SMALL, 0)
+            taken = wire_now() - begun
+            self.will_wait = WAITS < taken < CONTENDED
             if count >= 0:
                 return PyBytes_FromStringAndSize(small, count)
             if errno == EINTR:

@@ -340,6 +340,8 @@ class Peer(Ends):
 
     def _end_sending(self) -> None:
         """Leave sending to others."""
+        if self._unsent and self._wire.give_back(self._unsent):
+            self._unsent.clear()
         if not self._unsent:
             self._wire.reopen()
         self._sending.release()

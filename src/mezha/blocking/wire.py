@@ -46,6 +46,10 @@ class Wire:
         """
         return b""
 
+    def give_back(self, parts: Sequence[Data]) -> bool:
+        """Take on what the system has had no room for, all there is; return whether so."""
+        return False
+
     def reopen(self) -> None:
         """Go on sending, unless that is over for good."""
 
@@ -99,6 +103,7 @@ class Ends:
         raise NotImplementedError
 
 
+PlainEnds = Ends
 if not TYPE_CHECKING and accelerated and find_spec("mezha.blocking._native"):
     from mezha.blocking._native import CompiledWire, Ends
 else:
