@@ -14,9 +14,7 @@ if wanted not in ("", "native", "pure"):
 
 #: The blocking flavour's is for POSIX systems: it has their threads and flags.
 names = ["framing", "blocking"] if os.name == "posix" else ["framing"]
-native = [
-    Extension(f"mezha.{name}._native", [f"src/mezha/{name}/_native.pyx"], optional=not wanted) for name in names
-]
+native = [Extension(f"mezha.{name}._native", [f"src/mezha/{name}/_native.pyx"], optional=not wanted) for name in names]
 
 setup(
     ext_modules=[] if wanted == "pure" else native,

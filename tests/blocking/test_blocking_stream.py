@@ -193,7 +193,7 @@ class Closing(socket.socket):
 
 
 def test_a_socket_that_is_closed_before_the_wait(tcp: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mezha.blocking.stream.open_wire", lambda _: None)  # the compiled one holds the GIL until then
+    monkeypatch.setattr("mezha.blocking.wire.compiled", False)  # what is compiled holds the GIL until it waits
     stream = PlainStream(Closing(fileno=tcp[0].detach()))
     with pytest.raises(OSError, match="Bad file descriptor"):
         _received(stream, _soon())

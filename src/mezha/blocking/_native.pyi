@@ -1,8 +1,7 @@
 import socket
 from collections.abc import Callable
 
-from mezha.blocking.wire import Ends as PlainEnds
-from mezha.blocking.wire import Wire
+from mezha.blocking.wire import PlainEnds, Wire
 from mezha.framing import Data
 
 class CompiledWire(Wire):

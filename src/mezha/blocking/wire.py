@@ -9,7 +9,7 @@ from mezha.framing import Data
 from mezha.framing.frame import Run
 from mezha.framing.kernels import accelerated
 
-__all__ = ["Wire", "open_wire"]
+__all__ = ["Ends", "PlainEnds", "Wire", "compiled", "open_wire"]
 
 
 class Wire:
@@ -60,7 +60,7 @@ class Wire:
         """Let go of the socket. What is pending is dropped."""
 
 
-class Ends:
+class PlainEnds:
     """The quick ends of a peer, above its wire: what they cannot do at once, its slower methods do."""
 
     def __init__(self, wire: Wire, pop: Callable[[], bytes | None]) -> None:
@@ -103,13 +103,15 @@ class Ends:
         raise NotImplementedError
 
 
-PlainEnds = Ends
-if not TYPE_CHECKING and accelerated and find_spec("mezha.blocking._native"):
+#: Whether there are compiled ones.
+compiled: bool = accelerated and find_spec("mezha.blocking._native") is not None
+
+if TYPE_CHECKING or compiled:
     from mezha.blocking._native import CompiledWire, Ends
 else:
-    CompiledWire = None
+    Ends = PlainEnds
 
 
 def open_wire(sock: socket.socket) -> "CompiledWire | None":
     """Return the wire of a plain socket, if it is compiled here."""
-    return CompiledWire(sock) if CompiledWire else None
+    return CompiledWire(sock) if compiled else None
