@@ -214,7 +214,9 @@ def test_without_batching_what_is_begun_is_finished(tight: tuple[Peer, socket.so
 # -- no room ----------------------------------------------------------------------------------------------------------
 
 
-def test_memory_is_bounded_and_a_slow_reader_slows_the_sender(tight: tuple[Peer, socket.socket]) -> None:
+def test_memory_is_bounded_and_a_slow_reader_slows_the_sender(
+    tight: tuple[Peer, socket.socket], pool: ThreadPoolExecutor
+) -> None:
     peer, other = tight
     count = 0
     for _ in range(3):
@@ -224,10 +226,12 @@ def test_memory_is_bounded_and_a_slow_reader_slows_the_sender(tight: tuple[Peer,
         peer.send_many(numbers(100_000, count), timeout=0.001)
     count += late.value.sent
     with wrap(other, Lines()) as far:
+        flushing = pool.submit(peer.flush, timeout=PATIENCE)
         assert received(far, count) == numbers(count)
-        peer.flush(timeout=PATIENCE)
-        burst(peer, 1000)
+        flushing.result(PATIENCE)
+        sending = pool.submit(burst, peer, 1000)
         assert received(far, 1000) == numbers(1000)
+        sending.result(PATIENCE)
 
 
 @compiled
@@ -304,6 +308,7 @@ def test_an_error_in_the_background_surfaces(pair: tuple[Peer, Peer]) -> None:
         peer.send(b"x")
 
 
+@compiled
 def test_an_interrupted_burst_tears_nothing(pair: tuple[Peer, Peer], pool: ThreadPoolExecutor) -> None:
     peer, far = pair
     reading = pool.submit(lambda: list(far))
