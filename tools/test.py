@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 #: What the installation is made from, beside the modules themselves.
 SOURCES = [ROOT / "pyproject.toml", ROOT / "setup.py", *ROOT.glob("src/**/*.pyx")]
 #: The tests of what has a compiled twin, and of what stands right on it.
-TWINS = ["tests/framing", "tests/test_engine.py"]
+TWINS = ["tests/framing", "tests/test_engine.py", "tests/blocking"]
 
 
 def environment(interpreter: str) -> Path:
