@@ -6,13 +6,18 @@ is known to fit. The buffer is held by its own protocol, so that a bytearray can
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
+from cpython.bytearray cimport (
+    PyByteArray_AS_STRING,
+    PyByteArray_FromStringAndSize,
+    PyByteArray_GET_SIZE,
+    PyByteArray_Resize,
+)
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
-from libc.stdint cimport UINT64_MAX, uint64_t
-from libc.string cimport memchr, memcmp, memcpy, memmove
+from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
+from libc.string cimport memchr, memcmp, memcpy
 
 cdef extern from "Python.h":
     const Py_ssize_t PY_SSIZE_T_MAX
@@ -88,8 +93,9 @@ cdef class _Length(Kernel):
         self.fixed = bool(before or after)
         self.before = before
         self.after = after
-        # A message that brings its own header is checked by encode().
-        self.overhead = strip if strip >= head and lowest <= self.longest else -1
+        # A message that brings its own header is checked by encode(); and what stands beside the length must be known.
+        known = strip >= head and len(before) == offset and len(after) == strip - head
+        self.overhead = strip if known and lowest <= self.longest else -1
 
     cdef Found find(
         self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
@@ -237,6 +243,8 @@ def delimited_kernel(bytes marker not None, *, bint carriage_return, bytes writt
 cdef inline uint64_t _unsigned(const unsigned char* field, int width, bint big) noexcept:
     cdef uint64_t value = 0
     cdef int place
+    if width == 4 and big:  # the usual one: a single load for the compiler
+        return <uint32_t>field[0] << 24 | <uint32_t>field[1] << 16 | <uint32_t>field[2] << 8 | field[3]
     for place in range(width):
         value = value << 8 | field[place if big else width - 1 - place]
     return value
@@ -276,11 +284,6 @@ cdef inline Py_ssize_t _find(
 cdef Py_ssize_t _LARGE = 64 << 10, _LARGE_BEGUN = 8 << 10
 
 
-# To shrink that much with realloc(), glibc would give the pages back and fetch them again for the next read; what is
-# given to free() it learns to keep.
-cdef Py_ssize_t _MUCH = 64 << 10
-
-
 cdef class Buffer:
     """Bytes received and not handed out yet, and what cuts messages off their front."""
 
@@ -293,14 +296,15 @@ cdef class Buffer:
     cdef PyObject* large
     cdef Py_ssize_t filled, total, large_begin
     cdef bytes head
-    cdef public Py_ssize_t need, resume
+    cdef Py_ssize_t needed
+    cdef public Py_ssize_t resume
     cdef public bint shut, moved
     cdef readonly bint ended
 
     def __cinit__(self):
         self.data = bytearray()
         self.head = b""
-        self.need = 1
+        self.needed = 1
 
     def __init__(self, run, limit):
         self.run = run
@@ -309,6 +313,15 @@ cdef class Buffer:
 
     def __dealloc__(self):
         Py_CLEAR(self.large)
+
+    @property
+    def need(self):
+        """Bytes that have to be here before it is worth looking."""
+        return self.needed
+
+    @need.setter
+    def need(self, size):
+        self.needed = PyNumber_AsSsize_t(size, NULL)
 
     @property
     def buffered(self):
@@ -346,7 +359,7 @@ cdef class Buffer:
             PyBuffer_Release(&view)
 
     def space(self):
-        """Return memory into which to receive more, if that saves copying, to be fed then; or None."""
+        """Return memory into which to receive more, if that saves copying, to be fed before anything else; or None."""
         if self.large == NULL or self.filled == self.total or self.shut:
             return None
         if not self._room():
@@ -357,7 +370,7 @@ cdef class Buffer:
         """Cut one message, if that is easy; None leaves the judgement to others."""
         cdef Span span
         cdef char* text
-        if self.shut or self.kernel is None or self._size() < self.need or self.resume:
+        if self.shut or self.kernel is None or self._size() < self.needed or self.resume:
             return None
         if self.large != NULL:
             return self._pop_large()
@@ -370,30 +383,38 @@ cdef class Buffer:
     def cut(self, count):
         """Cut up to so many messages, as long as that is easy."""
         cdef Py_ssize_t left = PyNumber_AsSsize_t(count, NULL)
+        cdef Py_ssize_t start, size
+        cdef const char* text
         cdef Span span
+        cdef Found found = NOTHING
         cdef list messages = []
-        if self.shut or self.run is None or self._size() < self.need or self.resume:
+        if self.shut or self.run is None or self._size() < self.needed or self.resume:
             return messages
         if self.kernel is None:
-            messages, self.position = self.run(self.data, self.position, self.most, count)
-            if messages:
-                self._advance(self.position)
-            return messages
+            return self._run_foreign(count)
         if self.large != NULL and left > 0:
             messages.append(self._pop_large())
             left -= 1
-        while left > 0 and self._find(&span) == WHOLE:
-            messages.append(
-                PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + span.begin, span.stop - span.begin)
-            )
-            self._advance(span.end)
+        start = self.position
+        text = PyByteArray_AS_STRING(self.data)
+        size = PyByteArray_GET_SIZE(self.data)
+        while left > 0 and start < size:
+            found = self.kernel.find(self.data, <const unsigned char*>text, start, size, self.most, &span)
+            if found != WHOLE:
+                break
+            messages.append(PyBytes_FromStringAndSize(text + span.begin, span.stop - span.begin))
+            start = span.end
             left -= 1
+        if start > self.position:
+            self._advance(start)
+        if found == PART:
+            self._expect(&span)
         return messages
 
     def whole(self):
         """Say whether ``cut`` would return something, if that is easy to say."""
         cdef Span span
-        if self.shut or self.kernel is None or self._size() < self.need or self.resume:
+        if self.shut or self.kernel is None or self._size() < self.needed or self.resume:
             return False
         return self.large != NULL or self._find(&span) == WHOLE
 
@@ -409,6 +430,8 @@ cdef class Buffer:
 
     def cut_at(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end):
         """Cut the message that was found at these places of ``front()``."""
+        if not 0 <= start <= stop <= end <= PyByteArray_GET_SIZE(self.data):
+            raise ValueError("the buffer has been changed")
         message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + start, stop - start)
         self._advance(end)
         return message
@@ -416,8 +439,10 @@ cdef class Buffer:
     def unused(self):
         """Return a copy of the bytes."""
         rest = bytes(memoryview(self.data)[self.position :])
-        large = b"" if self.large == NULL else (<bytes><object>self.large)[: self.filled]
-        return self.head + large + rest
+        if self.large == NULL:
+            return rest
+        # a copy, even of all of it: who grows must not be seen by others
+        return b"".join((self.head, memoryview(<object>self.large)[: self.filled], rest))
 
     cdef inline Py_ssize_t _size(self) noexcept:
         return PyByteArray_GET_SIZE(self.data) - self.position + self.filled + PyBytes_GET_SIZE(self.head)
@@ -440,39 +465,53 @@ cdef class Buffer:
             span,
         )
         if found == PART:
-            self.need = span.end - self.position
-            if span.stop - span.begin >= _LARGE:
-                self.total = span.stop - span.begin
-                self.large_begin = span.begin - self.position
-                self._begin_large()
+            self._expect(span)
         return found
 
+    cdef int _expect(self, Span* span) except -1:
+        """Note how much the message at the front needs."""
+        self.needed = span.end - self.position
+        if span.stop - span.begin >= _LARGE:
+            self.total = span.stop - span.begin
+            self.large_begin = span.begin - self.position
+            self._begin_large()
+        return 0
+
+    cdef list _run_foreign(self, count):
+        cdef list messages
+        cdef Py_ssize_t position
+        messages, position = self.run(self.data, self.position, self.most, count)
+        if not messages:
+            return []
+        if not self.position <= position <= PyByteArray_GET_SIZE(self.data):
+            raise ValueError(f"{self.run!r} is wrong: it went to {position}, where no message can end")
+        self._advance(position)
+        return messages
+
     cdef int _append(self, const char* text, Py_ssize_t size) except -1:
-        cdef Py_ssize_t rest = PyByteArray_GET_SIZE(self.data) - self.position
-        cdef char* old
-        if self.position and self.position >= rest:  # then moving the rest is linear, too
-            old = PyByteArray_AS_STRING(self.data)
-            memmove(old, old + self.position, <size_t>rest)
+        cdef Py_ssize_t rest = max(PyByteArray_GET_SIZE(self.data) - self.position, 0)
+        cdef bytearray data
+        if self.position and self.position >= rest:  # then copying the rest is linear, too
+            data = PyByteArray_FromStringAndSize(NULL, rest + size)
+            memcpy(PyByteArray_AS_STRING(data), PyByteArray_AS_STRING(self.data) + self.position, <size_t>rest)
+            self.data = data
             self.position = 0
         else:
             rest += self.position
-        PyByteArray_Resize(self.data, rest + size)
+            PyByteArray_Resize(self.data, rest + size)
         memcpy(PyByteArray_AS_STRING(self.data) + rest, text, <size_t>size)
         return 0
 
     cdef int _advance(self, Py_ssize_t end) except -1:
         """Forget what has been cut."""
+        if end == PyByteArray_GET_SIZE(self.data):  # an idle connection keeps no memory
+            self.data = PyByteArray_FromStringAndSize(NULL, 0)
+            end = 0
         self.position = end
-        self.need = 1
+        self.needed = 1
         self.resume = 0
         self.total = 0
         self.moved = True
-        if end == PyByteArray_GET_SIZE(self.data):  # an idle connection keeps no memory
-            self.position = 0
-            if end < _MUCH:
-                PyByteArray_Resize(self.data, 0)
-            else:
-                self.data = bytearray()
         return 0
 
     cdef inline Py_ssize_t _room(self) noexcept:
@@ -488,17 +527,21 @@ cdef class Buffer:
         """Give the large message at the front memory of its own, if enough of it is here to be worth it."""
         cdef Py_ssize_t begin = self.position + self.large_begin
         cdef Py_ssize_t here = PyByteArray_GET_SIZE(self.data) - begin
-        cdef bytes large
+        cdef bytes large, head
+        cdef bytearray rest
         if not _LARGE_BEGUN <= here < self.total:
             return 0
         large = PyBytes_FromStringAndSize(NULL, self._enough(here))
         memcpy(PyBytes_AS_STRING(large), PyByteArray_AS_STRING(self.data) + begin, <size_t>here)
-        self.head = bytes(self.data[self.position : begin])
+        head = bytes(self.data[self.position : begin])
+        rest = PyByteArray_FromStringAndSize(NULL, 0)
+        # From here on nothing can fail.
+        self.head = head
+        self.data = rest
+        self.position = 0
         Py_INCREF(large)
         self.large = <PyObject*>large
         self.filled = here
-        self.position = 0
-        PyByteArray_Resize(self.data, 0)
         return 0
 
     cdef int _grow_large(self, Py_ssize_t here) except -1:
@@ -575,6 +618,9 @@ cdef class Outgoing:
     def put(self, parts):
         """Add a message that has been encoded."""
         cdef Py_buffer view
+        for part in parts:  # a message is put as a whole, or not at all
+            PyObject_GetBuffer(part, &view, PyBUF_SIMPLE)
+            PyBuffer_Release(&view)
         for part in parts:
             PyObject_GetBuffer(part, &view, PyBUF_SIMPLE)
             try:
