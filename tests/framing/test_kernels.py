@@ -6,7 +6,6 @@ Everything here holds for both twins, plain Python and compiled, and where they 
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
@@ -23,23 +22,6 @@ from mezha.framing import Delimited, Framing, LengthPrefixed, Lines, Run, Varint
 
 KERNELS: list[type[Framing]] = [LengthPrefixed, VarintPrefixed, Delimited, Lines]
 every_kernel = pytest.mark.parametrize("kind", KERNELS, ids=lambda kind: kind.__name__)
-
-
-@pytest.fixture(scope="module")
-def native() -> ModuleType:
-    module: ModuleType = pytest.importorskip("mezha.framing._native", reason="it was not compiled")
-    return module
-
-
-@pytest.fixture(scope="module", params=["plain", "native"])
-def twin(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
-    """Each of the twins, and all framings use it."""
-    module = _plain if request.param == "plain" else request.getfixturevalue("native")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mezha.framing.length.length_kernel", module.length_kernel)
-        patch.setattr("mezha.framing.varint.varint_run", module.varint_run)
-        patch.setattr("mezha.framing.delimited.delimited_kernel", module.delimited_kernel)
-        yield module
 
 
 def kernel_of(framing: Framing) -> Run:

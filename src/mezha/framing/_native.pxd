@@ -6,6 +6,7 @@ cdef struct Span:
 
 
 cdef enum Found:
+    BROKEN = -1  # an exception has been raised
     NOTHING, PART, WHOLE
 
 
@@ -17,6 +18,6 @@ cdef class Kernel:
     # faultless. PART: it is faultless so far, and ``span`` says where it will stand. NOTHING: ask split() what it is.
     cdef Found find(
         self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
-    ) except *
+    ) except BROKEN
     # Encode a message, and return how many bytes that made; -1 if it may be one to refuse: ask encode().
     cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept

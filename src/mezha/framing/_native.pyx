@@ -57,7 +57,7 @@ cdef class Kernel:
 
     cdef Found find(
         self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
-    ) except *:
+    ) except BROKEN:
         raise NotImplementedError
 
     cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept:
@@ -99,7 +99,7 @@ cdef class _Length(Kernel):
 
     cdef Found find(
         self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
-    ) except *:
+    ) except BROKEN:
         cdef uint64_t value
         cdef Py_ssize_t length
         if self.head > size - start:
@@ -146,7 +146,7 @@ cdef class _Varint(Kernel):
 
     cdef Found find(
         self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
-    ) except *:
+    ) except BROKEN:
         cdef Py_ssize_t begin = start + 1, high, length
         if start >= size:
             return NOTHING
@@ -200,7 +200,7 @@ cdef class _Delimited(Kernel):
 
     cdef Found find(
         self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
-    ) except *:
+    ) except BROKEN:
         cdef Py_ssize_t width = PyBytes_GET_SIZE(self.marker)
         cdef Py_ssize_t beyond = width + self.carriage_return
         cdef Py_ssize_t reach = size, found
@@ -451,7 +451,7 @@ cdef class Buffer:
         """Return where the next byte of the large message goes."""
         return PyBytes_AS_STRING(<object>self.large) + self.filled
 
-    cdef Found _find(self, Span* span) except *:
+    cdef Found _find(self, Span* span) except BROKEN:
         """Find the message at the front; note how much it needs, if that can be said."""
         cdef Found found
         if self.position >= PyByteArray_GET_SIZE(self.data):
@@ -654,7 +654,11 @@ cdef class Outgoing:
             return 0
         room = PyBytes_GET_SIZE(<object>self.small)
         if size > room - self.used:
-            _PyBytes_Resize(&self.small, max(_FIRST, 2 * room, self.used + size))
+            larger = PyBytes_FromStringAndSize(NULL, max(_FIRST, 2 * room, self.used + size))
+            memcpy(PyBytes_AS_STRING(larger), PyBytes_AS_STRING(<object>self.small), <size_t>self.used)
+            Py_CLEAR(self.small)
+            Py_INCREF(larger)
+            self.small = <PyObject*>larger
         return 0
 
     cdef int _finish(self) except -1:

@@ -1,0 +1,25 @@
+"""The twins of the hot loops, plain Python and compiled, as fixtures."""
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from mezha.framing import _plain
+
+
+@pytest.fixture(scope="module")
+def native() -> ModuleType:
+    module: ModuleType = pytest.importorskip("mezha.framing._native", reason="it was not compiled")
+    return module
+
+
+@pytest.fixture(scope="module", params=["plain", "native"])
+def twin(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    """Each of the twins, and all framings use it."""
+    module = _plain if request.param == "plain" else request.getfixturevalue("native")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mezha.framing.length.length_kernel", module.length_kernel)
+        patch.setattr("mezha.framing.varint.varint_run", module.varint_run)
+        patch.setattr("mezha.framing.delimited.delimited_kernel", module.delimited_kernel)
+        yield module

@@ -1,0 +1,613 @@
+"""What holds bytes, on their way in and out: each twin against a simple model, and what only one could do wrong."""
+
+import gc
+import sys
+import tracemalloc
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
+from typing import Any
+
+import laws
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from strategies import FRAMINGS, messages, signs
+
+from mezha.errors import FramingError, MessageTooLarge, TruncatedMessage
+from mezha.framing import (
+    Data,
+    Decoder,
+    Delimited,
+    Frame,
+    Framing,
+    LengthPrefixed,
+    Lines,
+    Need,
+    Netstring,
+    Run,
+    VarintPrefixed,
+    kernels,
+)
+from mezha.limits import Limits
+
+LARGE = 64 << 10  # from here on a message may be given memory of its own
+
+
+@pytest.fixture(scope="module")
+def decoder_of(twin: ModuleType) -> type[Decoder]:
+    """The decoder, on this twin."""
+    spec = find_spec("mezha.framing.decoder")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "Buffer", twin.Buffer)
+        spec.loader.exec_module(module)
+    made: type[Decoder] = module.Decoder
+    assert issubclass(made, twin.Buffer)
+    return made
+
+
+def pattern(size: int) -> bytes:
+    """Bytes that show when they are in the wrong place; no line feed among them."""
+    return (bytes(range(14, 14 + 241)) * (size // 241 + 1))[:size]
+
+
+# -- receiving: any order of calls -------------------------------------------------------------------------------------
+
+
+#: Copies of them use the twin under test.
+RECEIVED: list[Framing] = [
+    LengthPrefixed(),
+    LengthPrefixed(3, "little", offset=1, strip=6, fixed=b"<>>", adjust=0),
+    LengthPrefixed(4, offset=2, strip=0),  # the header is a part of the message
+    LengthPrefixed(8, offset=3, adjust=-11, strip=2, fixed=b"ab"),
+    VarintPrefixed(),
+    Netstring(),
+    Delimited(b"\n--"),
+    Lines(b"\r\n"),
+]
+
+
+def carried(framing: Framing, size: int) -> bytes:
+    """A message of about this size that the framing carries."""
+    match framing:
+        case LengthPrefixed(width) if framing.strip < framing.offset + width:
+            size = min(size, 256**width - 1 + framing.adjust)
+            value = size - framing.adjust
+            return pattern(framing.offset - framing.strip) + value.to_bytes(width, framing.byteorder) + pattern(size)
+        case Lines() | Delimited():
+            return pattern(size).replace(b"\r", b"_").replace(b"\n", b"_")
+        case _:
+            return pattern(size)
+
+
+SIZES = st.integers(0, 40) | st.sampled_from((8191, 8192, 20000, LARGE - 1, LARGE, LARGE + 1, 3 * LARGE, 5 * LARGE))
+PIECES = st.integers(1, 40) | st.sampled_from((4096, 8192, 8200, 3 * 8192, 40000, LARGE, 10 * LARGE))
+
+
+class Receiving(RuleBasedStateMachine):
+    """A decoder against a model: all that was fed and not handed out, and split()."""
+
+    def __init__(self, kind: type[Decoder]) -> None:
+        super().__init__()
+        self.kind = kind
+        self.wire = b""  # on its way
+        self.pending = b""  # fed, not handed out
+        self.ended = self.failed = self.shut = False
+
+    @initialize(framing=st.sampled_from(RECEIVED), limit=st.sampled_from((100, LARGE, LARGE + 12, 1 << 20, 2**80)))
+    def begin(self, framing: Framing, limit: int) -> None:
+        self.framing, self.limit = deepcopy(framing), limit
+        self.decoder = self.kind(self.framing, limit=limit)
+
+    def verdict(self) -> Frame | laws.Fault | None:
+        """Say what stands at the front."""
+        if not self.pending:
+            return None
+        try:
+            verdict = self.framing.split(bytearray(self.pending), self.limit)
+        except (FramingError, MessageTooLarge) as error:
+            return laws.fault_of(error)
+        if isinstance(verdict, Frame):
+            return verdict
+        if not self.ended:
+            return None
+        size = len(self.pending)
+        text = (
+            f"the stream ended inside a message: {size} bytes of it had arrived, and it needed {verdict.size} or more"
+        )
+        return laws.fault_of(TruncatedMessage(text, received=size, needed=verdict.size))
+
+    def cut(self) -> bytes:
+        """Cut the message at the front of the model."""
+        verdict = self.verdict()
+        assert isinstance(verdict, Frame), f"a message was handed out, and there is {verdict}"
+        message = self.pending[verdict.start : verdict.stop]
+        self.pending = self.pending[verdict.end :]
+        return message
+
+    @rule(sizes=st.lists(SIZES, min_size=1, max_size=4))
+    def send(self, sizes: Sequence[int]) -> None:
+        for size in sizes:
+            self.wire += b"".join(self.framing.encode(carried(self.framing, size)))
+
+    @rule(data=st.data())
+    def send_noise(self, data: st.DataObject) -> None:
+        self.wire += bytes(data.draw(st.lists(signs(self.framing), max_size=12)))
+
+    @rule(size=PIECES, lent=st.booleans(), kind=st.sampled_from((bytes, bytearray, memoryview)))
+    def feed(self, size: int, lent: bool, kind: Callable[[bytes], Data]) -> None:
+        space = self.decoder.space() if lent else None
+        if space is not None:
+            assert not self.shut
+            assert space.nbytes
+            size = min(size, space.nbytes)
+        piece, self.wire = self.wire[:size], self.wire[size:]
+        if not piece:
+            return
+        if self.ended:
+            with pytest.raises(ValueError, match="after the end"):
+                self.decoder.feed(piece)
+            return
+        if space is None:
+            self.decoder.feed(kind(piece))
+        else:
+            space[: len(piece)] = piece
+            self.decoder.feed(space[: len(piece)])
+        if not (self.shut or self.failed):
+            self.pending += piece
+
+    @rule()
+    def look_at_space(self) -> None:
+        space = self.decoder.space()
+        if space is not None:
+            space[-1] = 0  # nothing that was received
+
+    @rule()
+    def pop(self) -> None:
+        message = self.decoder.pop()
+        if message is not None:
+            assert not self.shut
+            assert message == self.cut()
+
+    @precondition(lambda self: not self.shut)
+    @rule(count=st.integers(0, 4) | st.just(2**80))
+    def take(self, count: int) -> None:
+        fault, taken = None, list[bytes]()
+        try:
+            taken = self.decoder.take(count)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is compared
+            fault = laws.fault_of(error)
+        if fault:
+            assert fault == self.verdict()
+            self.failed = True
+            return
+        assert all(type(message) is bytes for message in taken)
+        assert taken == [self.cut() for _ in taken]
+        assert len(taken) == count or (not isinstance(self.verdict(), Frame) and (taken or self.verdict() is None))
+
+    @precondition(lambda self: not self.shut)
+    @rule()
+    def look(self) -> None:
+        assert self.decoder.ready == (self.verdict() is not None)
+
+    @rule()
+    def keep_what_is_unused(self) -> None:
+        self.kept = self.decoder.unused()
+        assert self.kept == self.pending
+
+    @rule()
+    def end(self) -> None:
+        self.decoder.feed(b"")
+        self.ended = True
+
+    @precondition(lambda self: self.pending)
+    @rule()
+    def shut_it(self) -> None:
+        self.decoder.shut = self.shut = True
+
+    @invariant()
+    def counts(self) -> None:
+        if hasattr(self, "decoder"):
+            assert self.decoder.buffered == len(self.pending)
+            assert self.decoder.ended == self.ended
+
+    def teardown(self) -> None:
+        if hasattr(self, "decoder") and not (self.shut or self.failed or self.ended):
+            self.feed(len(self.wire), False, bytes)
+            self.end()
+            while not self.failed and self.pending:
+                self.take(3)
+
+
+def test_any_order_of_calls(decoder_of: type[Decoder]) -> None:
+    def machine() -> Receiving:
+        return Receiving(decoder_of)
+
+    run_state_machine_as_test(machine, settings=settings(stateful_step_count=40))
+
+
+# -- receiving: large messages -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", RECEIVED, ids=str)
+@pytest.mark.parametrize("piece", [1000, 8192, 3 * 8192, 100_000])
+@pytest.mark.parametrize("lent", [False, True])
+def test_a_large_message_arrives_in_any_pieces(
+    decoder_of: type[Decoder], framing: Framing, piece: int, lent: bool
+) -> None:
+    some = [carried(framing, size) for size in (5, LARGE + 7, 3, 4 * LARGE, 300_000, LARGE - 1, 0)]
+    wire = b"".join(b"".join(framing.encode(message)) for message in some)
+    decoder = decoder_of(deepcopy(framing))
+    got: list[bytes] = []
+    while wire:
+        space = decoder.space() if lent else None
+        size = piece if space is None else min(piece, space.nbytes)
+        part, wire = wire[:size], wire[size:]
+        if space is None:
+            decoder.feed(part)
+        else:
+            space[: len(part)] = part
+            decoder.feed(space[: len(part)])
+        got += decoder.take(9)
+    assert got == some
+    assert decoder.buffered == 0
+
+
+@pytest.mark.parametrize("framing", [LengthPrefixed(4), LengthPrefixed(4, strip=0)], ids=str)
+def test_what_is_unused_is_a_copy(decoder_of: type[Decoder], framing: LengthPrefixed) -> None:
+    # The memory of the message is full just then, and it grows behind.
+    wire = b"".join(framing.encode(carried(framing, 500_000)))
+    head = framing.strip
+    decoder = decoder_of(deepcopy(framing))
+    decoder.feed(wire[: head + 8192])
+    assert decoder.take() == []
+    decoder.feed(wire[head + 8192 : head + 4 * 8192])
+    kept = decoder.unused()
+    assert kept == wire[: head + 4 * 8192]
+    decoder.space()
+    decoder.feed(wire[head + 4 * 8192 :])
+    assert kept == wire[: head + 4 * 8192]
+    assert [len(message) for message in decoder.take(2)] == [len(wire) - head]
+
+
+@pytest.mark.parametrize("arrived", [100, 8192, 64 << 10])
+def test_a_length_that_lies_costs_no_memory(decoder_of: type[Decoder], arrived: int) -> None:
+    decoder = decoder_of(LengthPrefixed(4), limit=1 << 30)
+    piece = bytes(1024)
+    tracemalloc.start()
+    try:
+        decoder.feed((1 << 30).to_bytes(4, "big"))
+        for _ in range(0, arrived, len(piece)):
+            assert decoder.pop() is None
+            decoder.space()
+            decoder.feed(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * arrived + (8 << 10)
+
+
+@pytest.mark.parametrize("arrived", [0, 1, 8191, 8192, 8193, 100_000, (1 << 20) - 1])
+def test_a_large_message_cut_off_says_how_much_of_it_had_arrived(decoder_of: type[Decoder], arrived: int) -> None:
+    decoder = decoder_of(LengthPrefixed(4))
+    decoder.feed(b"\0\0\0\1a" + (1 << 20).to_bytes(4, "big"))
+    assert decoder.take(1) == [b"a"]
+    assert decoder.pop() is None
+    for start in range(0, arrived, 8192):
+        decoder.feed(bytes(min(8192, arrived - start)))
+        assert decoder.pop() is None
+    decoder.feed(b"")
+    assert decoder.ready
+    for _ in range(2):
+        with pytest.raises(TruncatedMessage) as caught:
+            decoder.take()
+        assert caught.value.received == 4 + arrived
+    assert decoder.space() is None
+    assert decoder.buffered == 4 + arrived
+
+
+def test_large_messages_before_a_fault_come_first(decoder_of: type[Decoder]) -> None:
+    decoder = decoder_of(LengthPrefixed(4), limit=LARGE)
+    wire = LARGE.to_bytes(4, "big") + pattern(LARGE)
+    decoder.feed(wire[:10000])
+    assert decoder.pop() is None
+    decoder.feed(wire[10000:] + wire + (LARGE + 1).to_bytes(4, "big"))
+    assert decoder.take(9) == [pattern(LARGE)] * 2
+    with pytest.raises(MessageTooLarge):
+        decoder.take()
+
+
+def test_a_limit_beyond_all_memory_is_one(decoder_of: type[Decoder]) -> None:
+    decoder = decoder_of(LengthPrefixed(8), limit=2**80)
+    decoder.feed(b"\xff" * 8 + b"abc")
+    assert decoder.take() == []
+    assert not decoder.ready
+    decoder.feed(b"")
+    with pytest.raises(TruncatedMessage) as caught:
+        decoder.take()
+    assert caught.value.needed == 2**64 + 7
+
+
+# -- receiving: framings that are wrong --------------------------------------------------------------------------------
+
+
+class Own(Lines):
+    """Lines that go about it in another way."""
+
+    __slots__ = ("_run", "_split")
+
+    def __init__(self, split: Callable[[bytearray], Frame | Need] | None = None, run: Run | None = None) -> None:
+        super().__init__()
+        object.__setattr__(self, "_split", split)
+        object.__setattr__(self, "_run", run)
+
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+        split: Callable[[bytearray], Frame | Need] | None = self._split
+        return super().split(buffer, limit, resume) if split is None else split(buffer)
+
+    def run(self) -> Run:
+        run: Run = self._run
+        return run
+
+
+def test_whoever_holds_on_to_the_buffer_spoils_nothing(decoder_of: type[Decoder]) -> None:
+    held: list[memoryview] = []
+
+    def hold(buffer: bytearray) -> Frame | Need:
+        held.append(memoryview(buffer))
+        return Lines().split(buffer, 100)
+
+    decoder = decoder_of(Own(hold, lambda data, start, limit, count: ([], start)))
+    decoder.feed(b"a\n")
+    assert decoder.take() == [b"a"]
+    decoder.feed(b"bcd")
+    assert decoder.take() == []
+    with pytest.raises(BufferError):
+        decoder.feed(b"e")
+    held.clear()
+    decoder.feed(b"f\n")
+    assert decoder.take(2) == [b"bcdf"]
+
+
+def test_a_split_that_empties_the_buffer_reads_nothing_outside(native: ModuleType) -> None:
+    buffer = native.Buffer(None, 100)
+    buffer.feed(b"abc")
+    buffer.front().clear()
+    for start, stop, end in ((0, 1, 1), (-1, 0, 0), (1, 0, 0), (0, 0, 2**62)):
+        with pytest.raises(ValueError, match="changed"):
+            buffer.cut_at(start, stop, end)
+    buffer.feed(b"d")
+    assert buffer.unused() == b"d"
+    buffer.front()[:] = b""
+    buffer.feed(b"e" * 9)
+    assert buffer.unused() == b"e" * 9
+
+
+@pytest.mark.parametrize("place", [-1, 0, 7, 2**62])
+def test_a_run_of_ones_own_cannot_lead_outside_the_buffer(native: ModuleType, place: int) -> None:
+    cut = [b"message"]
+    buffer = native.Buffer(lambda data, start, limit, count: (cut, place), 100)
+    buffer.feed(b"a\nb\nc\n")
+    cut.clear()
+    assert buffer.cut(9) == []
+    assert buffer.unused() == b"a\nb\nc\n"
+    cut.append(b"message")
+    if place == 0:
+        assert buffer.cut(9) == cut
+    else:
+        with pytest.raises(ValueError, match="is wrong: it went to"):
+            buffer.cut(9)
+    assert buffer.unused() == b"a\nb\nc\n"
+
+
+# -- sending -----------------------------------------------------------------------------------------------------------
+
+FREE = Limits().outbox
+every_framing = pytest.mark.parametrize("kind", FRAMINGS, ids=lambda kind: kind.__name__)
+
+
+@st.composite
+def any_messages(draw: st.DrawFn, framing: Framing) -> bytes:
+    """A message that this framing carries, or refuses; some of a size at which a length grows by a byte, or ends."""
+    some = messages(framing) | st.lists(signs(framing), max_size=9).map(bytes)
+    if draw(st.booleans()):
+        return draw(some)
+    size = draw(st.sampled_from((127, 128, 255, 256, 8191, 8192, 16383, 16384, 65535, 65536))) + draw(
+        st.integers(-9, 9)
+    )
+    return pattern(size)
+
+
+@pytest.mark.usefixtures("twin")
+@every_framing
+@given(data=st.data())
+def test_push_encodes_or_changes_nothing(kind: type[Framing], twin: ModuleType, data: st.DataObject) -> None:
+    framing = data.draw(FRAMINGS[kind])
+    outgoing = twin.Outgoing(framing, Limits().max_message, FREE)
+    wire = b""
+    for message in data.draw(st.lists(any_messages(framing), min_size=1, max_size=4)):
+        if outgoing.push(message):
+            wire += b"".join(framing.encode(message))
+        assert outgoing.size == len(wire)
+    assert b"".join(outgoing.collect()) == wire
+    assert outgoing.collect() == []
+
+
+@pytest.mark.parametrize("framing", [LengthPrefixed(), LengthPrefixed(3, offset=1, fixed=b"a"), *RECEIVED[4:]], ids=str)
+def test_what_is_usual_is_pushed(twin: ModuleType, framing: Framing) -> None:
+    framing = deepcopy(framing)
+    if twin.__name__.endswith("_native") and isinstance(framing, Netstring):
+        return  # it has no kernel
+    outgoing = twin.Outgoing(framing, 1000, FREE)
+    assert outgoing.push(b"Hello!")
+    assert outgoing.push(b"")
+    assert b"".join(outgoing.collect()) == b"".join([*framing.encode(b"Hello!"), *framing.encode(b"")])
+
+
+def test_push_refuses_what_is_for_others_to_judge(twin: ModuleType) -> None:
+    class Text(bytes):
+        __slots__ = ()
+
+    outgoing = twin.Outgoing(LengthPrefixed(1), 300, 20)
+    for wrong in (bytearray(b"a"), memoryview(b"a"), "a", None, Text(b"a"), bytes(301), bytes(256)):
+        assert not outgoing.push(wrong)
+    assert outgoing.push(bytes(18))
+    assert outgoing.push(b"a")  # below the mark, by one
+    assert outgoing.size == 21
+    assert not outgoing.push(b"")
+    assert b"".join(outgoing.collect()) == b"\x12" + bytes(18) + b"\1a"
+    assert outgoing.push(b"")
+    outgoing.shut = True
+    assert not outgoing.push(b"")
+    assert outgoing.collect() == [b"\0"]
+
+
+def joined(parts: Sequence[Data]) -> list[Data]:
+    """What is to come out: small parts joined, the large as they are."""
+    out: list[Data] = []
+    small = b""
+    for part in parts:
+        if len(part) < 8192:
+            small += part
+        else:
+            out += [small, part] if small else [part]
+            small = b""
+    return [*out, small] if small else out
+
+
+SMALL_OR_LARGE = st.integers(0, 20) | st.sampled_from((4000, 4096, 8100, 8191, 8192, 8193, 20000))
+KINDS = st.sampled_from((bytes, bytearray, memoryview))
+#: A message to push; parts to put; or to collect what there is.
+STEPS = SMALL_OR_LARGE | st.lists(st.tuples(SMALL_OR_LARGE, KINDS), max_size=4) | st.none()
+
+
+@given(steps=st.lists(STEPS, max_size=20))
+def test_any_order_of_push_and_put_and_collect(
+    twin: ModuleType, steps: list[int | list[tuple[int, Callable[[bytes], Data]]] | None]
+) -> None:
+    framing = VarintPrefixed()
+    largest, high = 8100, 30_000
+    outgoing = twin.Outgoing(framing, largest, high)
+    put: list[Data] = []
+    for step in [*steps, None]:
+        if step is None:
+            collected = [part for part in outgoing.collect() if len(part)]
+            assert collected == joined(put)
+            large = [part for part in put if len(part) >= 8192]
+            assert sum(any(part is one for part in collected) for one in large) == len(large)
+            put.clear()
+        elif isinstance(step, int):
+            message = pattern(step)
+            pushed = outgoing.push(message)
+            assert pushed == (sum(map(len, put)) < high and step <= largest)
+            if pushed:
+                put += framing.encode(message)
+        else:
+            parts = [kind(pattern(size)) for size, kind in step]
+            outgoing.put(parts)
+            put += parts
+        assert outgoing.size == sum(map(len, put))
+
+
+def test_a_message_is_put_as_a_whole_or_not_at_all(native: ModuleType) -> None:
+    outgoing = native.Outgoing(LengthPrefixed(), 100, 100)
+    outgoing.put([b"a"])
+    for wrong in ("text", 1, None, memoryview(b"abcd")[::2]):
+        with pytest.raises((TypeError, BufferError)):
+            outgoing.put([b"header", bytes(10000), wrong])
+    assert outgoing.size == 1
+    assert outgoing.collect() == [b"a"]
+
+
+def test_a_kernel_that_does_not_know_the_header_encodes_nothing(native: ModuleType) -> None:
+    for offset, strip, before, after in ((2, 6, b"", b""), (2, 6, b"a", b""), (0, 6, b"", b""), (0, 6, b"", b"abc")):
+        assert native.length_kernel(4, "big", offset, 0, strip, before, after).overhead == -1
+    assert native.length_kernel(4, "big", 1, 0, 6, b"a", b"b").overhead == 6
+
+
+# -- what only the compiled ones could do wrong ------------------------------------------------------------------------
+
+
+def test_what_was_never_initialized_is_empty(native: ModuleType) -> None:
+    buffer = native.Buffer.__new__(native.Buffer)
+    buffer.feed(b"abc")
+    assert (buffer.pop(), buffer.cut(9), buffer.whole(), buffer.space()) == (None, [], False, None)
+    assert buffer.unused() == buffer.front() == b"abc"
+    assert buffer.cut_at(0, 1, 3) == b"a"
+    outgoing = native.Outgoing.__new__(native.Outgoing)
+    assert not outgoing.push(b"")
+    outgoing.put([b"a"])
+    assert outgoing.collect() == [b"a"]
+    for made in (buffer, outgoing):
+        with pytest.raises(TypeError):
+            made.__reduce__()
+
+
+def use_all(native: ModuleType, decoder: type[Decoder], message: bytes, wire: bytes) -> None:
+    framing = LengthPrefixed()
+    for size in (4, 8196, 40000, 100_000, len(wire)):
+        receiving = decoder(framing)
+        receiving.feed(wire[:size])
+        receiving.take(9)
+        receiving.feed(wire[size : size + 100] or b"\0")
+        receiving.space()
+        receiving.unused()
+        receiving.pop()
+        receiving.front()
+        receiving.feed(b"")
+        assert receiving.ready or not receiving.buffered
+    outgoing = native.Outgoing(framing, 1 << 20, 1 << 20)
+    for _ in range(3):
+        outgoing.push(message[:10])
+        outgoing.push(message)
+        outgoing.put([b"a", message, b"b"])
+        outgoing.collect()
+    outgoing.push(message[:10])
+
+
+def test_the_compiled_buffers_leak_nothing(native: ModuleType, decoder_of: type[Decoder]) -> None:
+    message = pattern(LARGE * 2)
+    wire = b"".join(LengthPrefixed().encode(message)) * 2
+    counts = sys.getrefcount(message), sys.getrefcount(wire)
+    used: list[int] = []
+    tracemalloc.start()
+    try:
+        for _ in range(4):
+            use_all(native, decoder_of, message, wire)
+            gc.collect()
+            used.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert abs(used[-1] - used[-2]) < 1000
+    assert (sys.getrefcount(message), sys.getrefcount(wire)) == counts
+
+
+def test_a_cycle_through_a_buffer_is_collected(decoder_of: type[Decoder]) -> None:
+    class Holder:
+        decoder: Any
+
+        def __call__(self, data: object, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+            return [], start
+
+    def alive() -> int:
+        return sum(isinstance(one, Holder) for one in gc.get_objects())
+
+    holder = Holder()
+    holder.decoder = decoder_of(Own(run=holder))
+    holder.decoder.feed(b"abc")
+    assert alive() == 1
+    del holder
+    gc.collect()
+    assert alive() == 0
