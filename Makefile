@@ -1,5 +1,6 @@
 # make lab    the main job: the lab, live on this machine
 # make test   all tests, on every CPython from 3.11 up that is found
+# make sanitize  the tests of what is compiled, under the sanitizers of gcc
 # make check  format, lint, types, and the snippets of the docs
 # make bench  how fast it is beside its peers: half an hour, writes benchmarks/RESULTS.md and results.svg
 # make bench-quick  the same in about two minutes, prints the tables only
@@ -11,13 +12,16 @@ VENV := .venv
 SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx)
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: lab test check bench bench-quick format clean
+.PHONY: lab test sanitize check bench bench-quick format clean
 
 lab: $(VENV)/ready-cli
 	$(VENV)/bin/mezha lab
 
 test:
 	PYTHON=$(PYTHON) $(PYTHON) tools/test.py
+
+sanitize:
+	PYTHON=$(PYTHON) $(PYTHON) tools/sanitize.py
 
 check: $(VENV)/ready-dev
 	$(VENV)/bin/ruff format --check

@@ -99,9 +99,10 @@ PIECES = st.integers(1, 40) | st.sampled_from((4096, 8192, 8200, 3 * 8192, 40000
 class Receiving(RuleBasedStateMachine):
     """A decoder against a model: all that was fed and not handed out, and split()."""
 
-    def __init__(self, kind: type[Decoder]) -> None:
+    kind: type[Decoder]
+
+    def __init__(self) -> None:
         super().__init__()
-        self.kind = kind
         self.wire = b""  # on its way
         self.pending = b""  # fed, not handed out
         self.ended = self.failed = self.shut = False
@@ -195,7 +196,8 @@ class Receiving(RuleBasedStateMachine):
             return
         assert all(type(message) is bytes for message in taken)
         assert taken == [self.cut() for _ in taken]
-        assert len(taken) == count or (not isinstance(self.verdict(), Frame) and (taken or self.verdict() is None))
+        behind = self.verdict() if len(taken) < count else None
+        assert behind is None or (taken and not isinstance(behind, Frame))
 
     @precondition(lambda self: not self.shut)
     @rule()
@@ -219,12 +221,11 @@ class Receiving(RuleBasedStateMachine):
 
     @invariant()
     def counts(self) -> None:
-        if hasattr(self, "decoder"):
-            assert self.decoder.buffered == len(self.pending)
-            assert self.decoder.ended == self.ended
+        assert self.decoder.buffered == len(self.pending)
+        assert self.decoder.ended == self.ended
 
     def teardown(self) -> None:
-        if hasattr(self, "decoder") and not (self.shut or self.failed or self.ended):
+        if not (self.shut or self.failed or self.ended):
             self.feed(len(self.wire), False, bytes)
             self.end()
             while not self.failed and self.pending:
@@ -232,10 +233,10 @@ class Receiving(RuleBasedStateMachine):
 
 
 def test_any_order_of_calls(decoder_of: type[Decoder]) -> None:
-    def machine() -> Receiving:
-        return Receiving(decoder_of)
+    class Machine(Receiving):
+        kind = decoder_of
 
-    run_state_machine_as_test(machine, settings=settings(stateful_step_count=40))
+    run_state_machine_as_test(Machine, settings=settings(stateful_step_count=40))
 
 
 # -- receiving: large messages -----------------------------------------------------------------------------------------
@@ -346,20 +347,25 @@ def test_a_limit_beyond_all_memory_is_one(decoder_of: type[Decoder]) -> None:
 class Own(Lines):
     """Lines that go about it in another way."""
 
-    __slots__ = ("_run", "_split")
+    __slots__ = ("own_run", "own_split")
 
-    def __init__(self, split: Callable[[bytearray], Frame | Need] | None = None, run: Run | None = None) -> None:
+    own_split: Callable[[bytearray], Frame | Need] | None
+    own_run: Run
+
+    def __init__(self, run: Run, split: Callable[[bytearray], Frame | Need] | None = None) -> None:
         super().__init__()
-        object.__setattr__(self, "_split", split)
-        object.__setattr__(self, "_run", run)
+        object.__setattr__(self, "own_split", split)
+        object.__setattr__(self, "own_run", run)
 
     def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
-        split: Callable[[bytearray], Frame | Need] | None = self._split
-        return super().split(buffer, limit, resume) if split is None else split(buffer)
+        return super().split(buffer, limit, resume) if self.own_split is None else self.own_split(buffer)
 
     def run(self) -> Run:
-        run: Run = self._run
-        return run
+        return self.own_run
+
+
+def cuts_nothing(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+    return [], start
 
 
 def test_whoever_holds_on_to_the_buffer_spoils_nothing(decoder_of: type[Decoder]) -> None:
@@ -369,7 +375,7 @@ def test_whoever_holds_on_to_the_buffer_spoils_nothing(decoder_of: type[Decoder]
         held.append(memoryview(buffer))
         return Lines().split(buffer, 100)
 
-    decoder = decoder_of(Own(hold, lambda data, start, limit, count: ([], start)))
+    decoder = decoder_of(Own(cuts_nothing, hold))
     decoder.feed(b"a\n")
     assert decoder.take() == [b"a"]
     decoder.feed(b"bcd")
@@ -398,7 +404,11 @@ def test_a_split_that_empties_the_buffer_reads_nothing_outside(native: ModuleTyp
 @pytest.mark.parametrize("place", [-1, 0, 7, 2**62])
 def test_a_run_of_ones_own_cannot_lead_outside_the_buffer(native: ModuleType, place: int) -> None:
     cut = [b"message"]
-    buffer = native.Buffer(lambda data, start, limit, count: (cut, place), 100)
+
+    def run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+        return cut, place
+
+    buffer = native.Buffer(run, 100)
     buffer.feed(b"a\nb\nc\n")
     cut.clear()
     assert buffer.cut(9) == []
@@ -605,7 +615,7 @@ def test_a_cycle_through_a_buffer_is_collected(decoder_of: type[Decoder]) -> Non
         return sum(isinstance(one, Holder) for one in gc.get_objects())
 
     holder = Holder()
-    holder.decoder = decoder_of(Own(run=holder))
+    holder.decoder = decoder_of(Own(holder))
     holder.decoder.feed(b"abc")
     assert alive() == 1
     del holder
