@@ -635,7 +635,7 @@ def test_an_engine_is_an_interface() -> None:
     assert inspect.isabstract(Engine)
     public = {name for name in vars(Engine) if not name.startswith("_")}
     assert public == Engine.__abstractmethods__
-    assert {name for name in vars(Framed) if not name.startswith("_")} == public | {"push", "pop"}
+    assert {name for name in vars(Framed) if not name.startswith("_")} == public | {"push", "pop", "idle", "space"}
 
 
 def test_an_engine_knows_no_observer() -> None:

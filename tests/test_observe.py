@@ -228,7 +228,7 @@ def test_who_is_not_watched_has_no_watcher_in_the_way() -> None:
 
 def test_it_stands_in_for_any_engine() -> None:
     public = {name for name in vars(Engine) if not name.startswith("_")}
-    assert {name for name in vars(Observed) if not name.startswith("_")} == public | {"push", "pop"}
+    assert {name for name in vars(Observed) if not name.startswith("_")} == public | {"push", "pop", "idle", "space"}
     for name in public:
         if callable(getattr(Engine, name)):
             assert inspect.signature(getattr(Observed, name)) == inspect.signature(getattr(Engine, name))

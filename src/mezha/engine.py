@@ -50,7 +50,8 @@ class Engine(ABC):
 
     Times are seconds of any clock that only goes forward; it must be the same one in all calls.
 
-    ``push`` and ``pop`` are the quick doors beside ``send`` and ``take``, for what goes without saying.
+    ``push`` and ``pop`` are the quick doors beside ``send`` and ``take``, for what goes without saying. They, ``idle``
+    and ``space`` are called so often that an engine has them as attributes, without a method of its own in between.
     """
 
     __slots__ = ()
@@ -59,6 +60,11 @@ class Engine(ABC):
     push: Callable[[object], bool]
     #: Hand out one message; or return None: then ``take`` knows whether there is one, or what is wrong.
     pop: Callable[[], bytes | None]
+    #: Say whether nothing is here, neither bytes nor the end: ``take`` would return nothing, and nothing is due.
+    idle: Callable[[], bool]
+    #: Return memory to receive the next bytes into, where that saves copying them; hand them to ``receive`` then. It is
+    #: not to be used any more once the engine has been called again.
+    space: Callable[[], memoryview | None]
 
     @property
     @abstractmethod
@@ -90,13 +96,6 @@ class Engine(ABC):
         """Take bytes that arrived; they are copied. ``b""`` is the end of the peer's stream. Never raises for them."""
 
     @abstractmethod
-    def space(self) -> memoryview | None:
-        """Return memory to receive the next bytes into, where that saves copying them; hand them to ``receive`` then.
-
-        It may not be used any more once the engine has been called again.
-        """
-
-    @abstractmethod
     def take(self, count: int = 1) -> list[bytes]:
         """Hand out up to ``count`` messages, a run; an empty list means that more has to arrive.
 
@@ -107,10 +106,6 @@ class Engine(ABC):
             ConnectionLost: the connection broke, and nothing is left.
 
         """
-
-    @abstractmethod
-    def idle(self) -> bool:
-        """Say whether nothing is here, neither bytes nor the end: ``take`` would return nothing, and nothing is due."""
 
     @abstractmethod
     def full(self) -> bool:
@@ -164,8 +159,10 @@ class Framed(Engine):
         "_paused",
         "_slow",
         "_timeouts",
+        "idle",
         "pop",
         "push",
+        "space",
     )
 
     def __init__(self, framing: Framing, *, limits: Limits | None = None, timeouts: Timeouts | None = None) -> None:
@@ -176,6 +173,8 @@ class Framed(Engine):
         self._outgoing = Outgoing(framing, self._limits.max_message, self._limits.outbox)
         self.push = self._outgoing.push
         self.pop = self._decoder.pop
+        self.idle = self._decoder.idle
+        self.space = self._decoder.space
         self._full = False
         self._paused = False  # reading has stopped, and nothing has been received since
         # When the message at the front began to arrive, at the latest, and when bytes last did.
@@ -226,16 +225,14 @@ class Framed(Engine):
 
     def receive(self, data: Data, now: float) -> None:
         """Take bytes that arrived, or the end."""
-        self._note_taken()
-        if self._paused or not self._decoder.buffered:
+        decoder = self._decoder
+        if decoder.moved:
+            self._note_taken()
+        if self._paused or not decoder.buffered:
             self._begun = now
             self._paused = False
         self._arrived = now
-        self._decoder.feed(data)
-
-    def space(self) -> memoryview | None:
-        """Return memory to receive the next bytes of a large message into."""
-        return self._decoder.space()
+        decoder.feed(data)
 
     def take(self, count: int = 1) -> list[bytes]:
         """Hand out up to ``count`` messages."""
@@ -261,11 +258,6 @@ class Framed(Engine):
                 raise self._unable() from self._cause
             raise ClosedByPeer("the peer has ended its stream; everything it sent has been received")
         return messages
-
-    def idle(self) -> bool:
-        """Say whether nothing is here."""
-        decoder = self._decoder
-        return not (decoder.buffered or decoder.ended or decoder.shut)
 
     def full(self) -> bool:
         """Say whether to stop reading."""

@@ -1,7 +1,8 @@
 import socket
-from collections.abc import Callable
+import threading
 
 from mezha.blocking.wire import PlainEnds, Wire
+from mezha.engine import Engine
 from mezha.framing import Data
 
 class CompiledWire(Wire):
@@ -9,4 +10,4 @@ class CompiledWire(Wire):
     def receive(self, space: memoryview | None, deadline: float | None) -> Data | None: ...
 
 class Ends(PlainEnds):
-    def __init__(self, wire: Wire, pop: Callable[[], bytes | None]) -> None: ...
+    def __init__(self, wire: Wire, engine: Engine, receiving: threading.Lock) -> None: ...

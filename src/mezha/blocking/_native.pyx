@@ -583,13 +583,18 @@ cdef class Ends:
     """The quick ends of a peer, above its wire: what they leave, its slower methods do."""
 
     cdef CompiledWire wire
-    cdef object next_one
+    cdef object next_one, idle, arrive, receiving
+    cdef public double _stood_still, _left
     cdef object __weakref__
     cdef dict __dict__
 
-    def __init__(self, wire, pop):
+    def __init__(self, wire, engine, receiving):
         self.wire = wire if isinstance(wire, CompiledWire) else None
-        self.next_one = pop
+        self.next_one = engine.pop
+        self.idle = engine.idle
+        self.arrive = engine.receive
+        self.receiving = receiving
+        self._left = monotonic()
 
     def send(self, message, *, timeout=None):
         """Send one message: the peer receives exactly this, whole, after all sent before.
@@ -621,7 +626,29 @@ cdef class Ends:
         """
         # It needs no lock: nothing can come between the steps of what is compiled.
         message = self.next_one()
+        if message is None and timeout is None and self.wire is not None:
+            message = self._await_one()
         return self._receive(1, timeout)[0] if message is None else message
+
+    cdef object _await_one(self):
+        """Receive once, where nothing is here and nobody else receives; return the message that came whole, if so."""
+        cdef object data
+        if not self.receiving.acquire(False):
+            return None
+        try:
+            if not self.idle():
+                return None
+            try:
+                data = self.wire._receive_bytes(None)
+            except OSError as error:
+                self._broken(error)
+                data = b""
+            self._left = monotonic()
+            if data is not None:
+                self.arrive(data, self._left - self._stood_still)
+            return self.next_one()
+        finally:
+            self.receiving.release()
 
 
 cdef object _error(int number):

@@ -35,19 +35,16 @@ class Peer(Ends):
     """
 
     def __init__(self, stream: Stream, engine: Engine, *, close_timeout: float) -> None:
-        super().__init__(stream.wire, engine.pop)
+        self._receiving = threading.Lock()
+        super().__init__(stream.wire, engine, self._receiving)
         self._stream = stream
         self._engine = engine
         self._wire = stream.wire
         self._close_timeout = close_timeout
-        self._receiving = threading.Lock()
         self._sending = threading.Lock()
         self._closing = threading.Lock()
         self._closed = False
         self._detached = False
-        # The engine's clock stands still while nobody receives: a peer stuck because we do not read is not slow.
-        self._stood_still = 0.0
-        self._left = time.monotonic()
         # Encoded and not yet taken by the system. Never the beginning of a message, unless a thread is in send().
         self._unsent: list[Data] = []
         self._local = _address(stream.socket.getsockname)
@@ -269,8 +266,7 @@ class Peer(Ends):
                 try:
                     data = self._stream.receive(None if idle else engine.space(), until)
                 except OSError as error:
-                    engine.lost(error)
-                    self._wire.shut()
+                    self._broken(error)
                     data = b""
                 now = time.monotonic()
                 if data is not None:
@@ -287,6 +283,10 @@ class Peer(Ends):
         finally:
             self._left = now
             self._receiving.release()
+
+    def _broken(self, error: OSError) -> None:
+        self._engine.lost(error)
+        self._wire.shut()
 
     def _send_one(self, message: Data, timeout: float | None, begun: bool) -> None:
         """Send a message that the wire has left, or see it sent if it is begun."""

@@ -1,10 +1,13 @@
 """The wire: the quick ends of a plain socket, compiled. Without it, the streams do all that it leaves to others."""
 
 import socket
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from mezha.engine import Engine
 from mezha.framing import Data
 from mezha.framing.frame import Run
 from mezha.framing.kernels import accelerated
@@ -63,8 +66,11 @@ class Wire:
 class PlainEnds:
     """The quick ends of a peer, above its wire: what they cannot do at once, its slower methods do."""
 
-    def __init__(self, wire: Wire, pop: Callable[[], bytes | None]) -> None:
+    def __init__(self, wire: Wire, engine: Engine, receiving: threading.Lock) -> None:
         """Take what the compiled ones need; these leave everything to the others."""
+        # The engine's clock stands still while nobody receives: a peer stuck because we do not read is not slow.
+        self._stood_still = 0.0
+        self._left = time.monotonic()
 
     def send(self, message: Data, *, timeout: float | None = None) -> None:
         """Send one message: the peer receives exactly this, whole, after all sent before.
@@ -100,6 +106,10 @@ class PlainEnds:
 
     def _receive(self, max_count: int, timeout: float | None) -> list[bytes]:
         """Wait for messages, and return up to so many of them."""
+        raise NotImplementedError
+
+    def _broken(self, error: OSError) -> None:
+        """Note that the connection is broken, as receiving has shown."""
         raise NotImplementedError
 
 

@@ -358,6 +358,10 @@ cdef class Buffer:
         finally:
             PyBuffer_Release(&view)
 
+    def idle(self):
+        """Say whether nothing is here, neither bytes nor the end."""
+        return not (self._size() or self.ended or self.shut)
+
     def space(self):
         """Return memory into which to receive more, if that saves copying, to be fed before anything else; or None."""
         if self.large == NULL or self.filled == self.total or self.shut:

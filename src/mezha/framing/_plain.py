@@ -219,6 +219,10 @@ class Buffer:
                 buffer = self.front()
                 buffer += data
 
+    def idle(self) -> bool:
+        """Say whether nothing is here, neither bytes nor the end."""
+        return not (self.buffered or self.ended or self.shut)
+
     def space(self) -> memoryview | None:
         """Return memory into which to receive more, if that saves copying, to be fed then; or None."""
         return None
