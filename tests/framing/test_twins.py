@@ -4,6 +4,7 @@ import gc
 import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
@@ -228,8 +229,10 @@ class Receiving(RuleBasedStateMachine):
         if not (self.shut or self.failed or self.ended):
             self.feed(len(self.wire), False, bytes)
             self.end()
-            while not self.failed and self.pending:
+            while self.pending:
                 self.take(3)
+                if self.failed:
+                    break
 
 
 def test_any_order_of_calls(decoder_of: type[Decoder]) -> None:
@@ -563,6 +566,93 @@ def test_what_was_never_initialized_is_empty(native: ModuleType) -> None:
     for made in (buffer, outgoing):
         with pytest.raises(TypeError):
             made.__reduce__()
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_without_memory_nothing_is_lost(native: ModuleType, at: int) -> None:
+    # But where a large message outgrows its memory: then its stream is given up.
+    testcapi = pytest.importorskip("_testcapi")
+
+    def scarce(step: Callable[..., Any], *arguments: object) -> Any:
+        testcapi.set_nomemory(at, at + 1)
+        try:
+            return step(*arguments)
+        except MemoryError:
+            pass
+        finally:
+            testcapi.remove_mem_hooks()
+        return step(*arguments)
+
+    framing = LengthPrefixed()
+    some = [b"a", pattern(100), pattern(100_000), b"", pattern(LARGE), pattern(70)]
+    outgoing = native.Outgoing(framing, 8191, 1 << 20)
+    for message in some:
+        if not scarce(outgoing.push, message):
+            outgoing.put(framing.encode(message))
+    wire = b"".join(outgoing.collect())
+    assert wire == b"".join(b"".join(framing.encode(message)) for message in some)
+
+    popping, cutting = (native.Buffer(framing.run(), 1 << 20) for _ in range(2))
+    popped: list[bytes] = []
+    cut: list[bytes] = []
+    for start in range(0, len(wire), 30_000):
+        scarce(popping.feed, wire[start : start + 30_000])
+        scarce(cutting.feed, wire[start : start + 30_000])
+        while (message := scarce(popping.pop)) is not None:
+            popped.append(message)
+        while messages := scarce(cutting.cut, 2):
+            cut += messages
+    assert popped == cut == some
+
+
+def test_a_large_message_that_outgrows_all_memory_ends_its_stream(native: ModuleType) -> None:
+    testcapi = pytest.importorskip("_testcapi")
+    buffer = native.Buffer(LengthPrefixed().run(), 1 << 30)
+    buffer.feed((1 << 20).to_bytes(4, "big") + bytes(8192))
+    assert buffer.pop() is None
+    much = bytes(30_000)
+    testcapi.set_nomemory(0, 0)
+    try:
+        buffer.feed(much)
+    except MemoryError:
+        failed = True
+    else:
+        failed = False
+    finally:
+        testcapi.remove_mem_hooks()
+    assert failed
+    assert buffer.shut
+    buffer.feed(much)
+    assert (buffer.pop(), buffer.cut(9), buffer.space(), buffer.buffered) == (None, [], None, 4)
+
+
+CALLS: dict[str, Callable[[Decoder], object]] = {
+    "take": lambda decoder: decoder.take(9),
+    "feed": lambda decoder: decoder.feed(bytes(LARGE)),
+    "pop": lambda decoder: decoder.pop(),
+    "unused": lambda decoder: decoder.unused(),
+    "ready": lambda decoder: decoder.ready,
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_split_that_calls_back_does_no_harm(decoder_of: type[Decoder], name: str) -> None:
+    framing = LengthPrefixed()
+    wire = b"".join(framing.encode(pattern(LARGE)))
+    calls: list[object] = []
+
+    def call_back(buffer: bytearray) -> Frame | Need:
+        if not calls:
+            calls.append(name)
+            CALLS[name](decoder)
+        return framing.split(buffer, LARGE)
+
+    decoder = decoder_of(Own(cuts_nothing, call_back), limit=LARGE)
+    decoder.feed(wire + wire[:10000])
+    with suppress(ValueError, BufferError):
+        decoder.take()
+    assert calls
+    assert decoder.buffered == len(decoder.unused())
 
 
 def use_all(native: ModuleType, decoder: type[Decoder], message: bytes, wire: bytes) -> None:

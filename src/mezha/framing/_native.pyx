@@ -348,10 +348,10 @@ cdef class Buffer:
                         if part > self._room():
                             self._grow_large(self.filled + part)
                         memcpy(self._place(), text, <size_t>part)
+                    if size > part:
+                        self._append(text + part, size - part)
                     self.filled += part
-                    text += part
-                    size -= part
-                if size:
+                else:
                     self._append(text, size)
                     if self.total and self.large == NULL:
                         self._begin_large()
@@ -396,9 +396,11 @@ cdef class Buffer:
             return messages
         if self.kernel is None:
             return self._run_foreign(count)
-        if self.large != NULL and left > 0:
-            messages.append(self._pop_large())
-            left -= 1
+        if self.large != NULL:
+            if left > 0:
+                messages.append(<object>self.large)
+                self._pop_large()
+            return messages
         start = self.position
         text = PyByteArray_AS_STRING(self.data)
         size = PyByteArray_GET_SIZE(self.data)
@@ -508,7 +510,7 @@ cdef class Buffer:
 
     cdef int _advance(self, Py_ssize_t end) except -1:
         """Forget what has been cut."""
-        if end == PyByteArray_GET_SIZE(self.data):  # an idle connection keeps no memory
+        if end and end == PyByteArray_GET_SIZE(self.data):  # an idle connection keeps no memory
             self.data = PyByteArray_FromStringAndSize(NULL, 0)
             end = 0
         self.position = end
@@ -523,8 +525,8 @@ cdef class Buffer:
 
     cdef object _pop_large(self):
         cdef object message = <object>self.large
-        self._forget_large()
         self._advance(self.position)
+        self._forget_large()
         return message
 
     cdef int _begin_large(self) except -1:
@@ -535,11 +537,13 @@ cdef class Buffer:
         cdef bytearray rest
         if not _LARGE_BEGUN <= here < self.total:
             return 0
-        large = PyBytes_FromStringAndSize(NULL, self._enough(here))
+        try:
+            large = PyBytes_FromStringAndSize(NULL, self._enough(here))
+            head = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + self.position, self.large_begin)
+            rest = PyByteArray_FromStringAndSize(NULL, 0)
+        except MemoryError:  # then it stays where it is
+            return 0
         memcpy(PyBytes_AS_STRING(large), PyByteArray_AS_STRING(self.data) + begin, <size_t>here)
-        head = bytes(self.data[self.position : begin])
-        rest = PyByteArray_FromStringAndSize(NULL, 0)
-        # From here on nothing can fail.
         self.head = head
         self.data = rest
         self.position = 0
