@@ -113,7 +113,8 @@ class Driver(asyncio.BufferedProtocol):
         """Hand over what was read."""
         engine = self.engine
         self.idle = True
-        engine.receive(self._space[:nbytes], self._loop.time())
+        data, self._space = self._space[:nbytes], self._buffer  # what the engine lends it wants back
+        engine.receive(data, self._loop.time())
         if self._readers:
             self._wake_readers()
         if not self.paused and engine.full():
