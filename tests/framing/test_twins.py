@@ -568,6 +568,19 @@ def test_what_was_never_initialized_is_empty(native: ModuleType) -> None:
             made.__reduce__()
 
 
+def test_an_unfinished_message_is_not_handed_out_whoever_says_it_is_time(native: ModuleType) -> None:
+    buffer = native.Buffer(LengthPrefixed().run(), 1 << 20)
+    wire = b"".join(LengthPrefixed().encode(pattern(100_000)))
+    buffer.feed(wire[:50_000])
+    assert buffer.pop() is None
+    assert buffer.space() is not None
+    buffer.need = 0
+    assert (buffer.pop(), buffer.cut(9), buffer.whole()) == (None, [], False)
+    buffer.feed(wire[50_000:])
+    assert buffer.whole()
+    assert buffer.cut(9) == [pattern(100_000)]
+
+
 @pytest.mark.parametrize("at", range(6))
 def test_without_memory_nothing_is_lost(native: ModuleType, at: int) -> None:
     # But where a large message outgrows its memory: then its stream is given up.

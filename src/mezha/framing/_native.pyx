@@ -377,7 +377,7 @@ cdef class Buffer:
         if self.shut or self.kernel is None or self._size() < self.needed or self.resume:
             return None
         if self.large != NULL:
-            return self._pop_large()
+            return self._pop_large() if self.filled == self.total else None
         if self._find(&span) != WHOLE:
             return None
         message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + span.begin, span.stop - span.begin)
@@ -397,7 +397,7 @@ cdef class Buffer:
         if self.kernel is None:
             return self._run_foreign(count)
         if self.large != NULL:
-            if left > 0:
+            if left > 0 and self.filled == self.total:
                 messages.append(<object>self.large)
                 self._pop_large()
             return messages
@@ -422,7 +422,7 @@ cdef class Buffer:
         cdef Span span
         if self.shut or self.kernel is None or self._size() < self.needed or self.resume:
             return False
-        return self.large != NULL or self._find(&span) == WHOLE
+        return self.filled == self.total if self.large != NULL else self._find(&span) == WHOLE
 
     def front(self):
         """Return the bytes for others to judge. They begin where nothing has been handed out."""
