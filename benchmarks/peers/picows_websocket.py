@@ -4,9 +4,6 @@ With the transports of aiofastnet, which it uses by default where that is instal
 at the size of a message if that is more than the default; the sender pauses when told to.
 """
 
-# Some functions of picows have incomplete types.
-# pyright: reportUnknownVariableType=false
-
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

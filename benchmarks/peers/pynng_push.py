@@ -3,15 +3,12 @@
 The buffers hold the most messages that nng allows (8192), or 64 MiB of large ones, instead of none.
 """
 
-# pynng has no types.
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
-
 import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 
-import pynng  # type: ignore[import-untyped]
+import pynng
 
 from benchmarks.blocking import BlockingPeer, Link
 from benchmarks.job import Job

@@ -3,10 +3,6 @@
 ``MAX_LENGTH`` is raised for large messages, TCP_NODELAY is set, and the sender is a producer that pauses when told to.
 """
 
-# Much of Twisted has no types.
-# mypy: disable-error-code="no-untyped-call"
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
