@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import time
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +25,7 @@ class AsyncLink:
     close: Callable[[], Awaitable[object]]
 
 
-Handler = Callable[[AsyncLink], Awaitable[None]]
+Handler = Callable[[AsyncLink], Coroutine[Any, Any, None]]
 
 
 class AsyncPeer(Peer):

@@ -42,6 +42,8 @@ class Case:
     #: What quick mode makes do with.
     quick: Sequence[Point]
     more_is_better: bool = True
+    #: The points are compared with one another, so all of them have their turn in each round.
+    together: bool = False
     styles: frozenset[str] = frozenset({"blocking", "asyncio", "callbacks"})
     #: The peers it is limited to; empty for all.
     peers: frozenset[str] = field(default=frozenset())
@@ -120,12 +122,27 @@ def _decoding(*sizes: int) -> list[Point]:
 
 
 def _messages(*counts: int) -> list[Point]:
-    return [Point(Job("stream", 128, count), {f"{count:,}": _each(1e6)}, fixed=True) for count in counts]
+    """Return a point for each; the larger ones take long, and vary less."""
+    return [
+        Point(
+            Job("stream", 128, count),
+            {f"{count:,}": _each(1e6)},
+            fixed=True,
+            rounds=1 if count > 10**6 else 3 if count > 10**5 else None,
+        )
+        for count in counts
+    ]
 
 
 def _connections(count: int, *connections: int) -> list[Point]:
+    """Return a point for each number of connections, which have so many messages, or 20 each if that is more."""
     return [
-        Point(Job("stream", 128, count, connections=number), {f"{number:,}": _each(1e6)}, fixed=True)
+        Point(
+            Job("stream", 128, max(count, 20 * number), connections=number),
+            {f"{number:,}": _each(1e6)},
+            fixed=True,
+            rounds=3,
+        )
         for number in connections
     ]
 
@@ -181,15 +198,15 @@ CASES = (
         "set-up",
         "Connections set up",
         "Connections a second, one after another: connect, send 128 B, receive the echo, close.",
-        (_set_up(1000),),
-        (_set_up(100),),
+        (_set_up(500),),
+        (_set_up(200),),
     ),
     Case(
         "memory",
         "Memory of an idle connection on the server",
         "KiB of resident memory for each connection that has received one message and waits for the next: of 1000 in "
         "fresh processes, the last 750; what the kernel holds is not included.",
-        (_memory(1000, 3),),
+        (_memory(1000, 2),),
         (_memory(600, 1),),
         more_is_better=False,
     ),
@@ -200,6 +217,7 @@ CASES = (
         "sends, or in the one that receives.",
         _DISTURBED,
         _DISTURBED,
+        together=True,
         styles=frozenset({"blocking"}),
     ),
     Case(
@@ -207,17 +225,19 @@ CASES = (
         "Cost as messages grow",
         "Microseconds for each message of 128 B, by how many are sent. The first few pay for waking the receiver up.",
         _messages(10**3, 10**4, 10**5, 10**6, 10**7),
-        _messages(10**3, 10**4, 10**5),
+        _messages(10**3, 10**4, 10**5, 10**6),
         more_is_better=False,
+        together=True,
         peers=_GROWING,
     ),
     Case(
         "connections",
         "Cost as connections grow",
         "Microseconds for each message of 128 B, by how many connections carry them.",
-        _connections(500_000, 1, 10, 100, 1000, 5000),
-        _connections(10_000, 1, 100, 500),
+        _connections(200_000, 1, 10, 100, 1000, 5000),
+        _connections(50_000, 1, 10, 100, 1000),
         more_is_better=False,
+        together=True,
         peers=_GROWING,
     ),
 )

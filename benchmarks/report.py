@@ -8,7 +8,7 @@ from rich.table import Table
 from benchmarks.cases import Case
 from benchmarks.peer import Peer
 from benchmarks.schedule import Results
-from benchmarks.stats import ratio, spread
+from benchmarks.stats import Runs, median, ratio, spread
 from benchmarks.targets import TARGETS
 
 __all__ = ["Report"]
@@ -123,8 +123,7 @@ class Report:
         value = self._results.median(case.name, peer, column)
         if value is None:
             return self._results.blank(case.name, peer, column)
-        around = spread(self._results.of(case.name, peer, column))
-        return _number(value) + ("" if around is None else f" ±{around:.0%}")
+        return _around(_number(value), self._results.of(case.name, peer, column))
 
     def _ratios(self, case: Case) -> _Grid:
         """Set mezha's results against those of the best peer, and of the raw socket."""
@@ -157,16 +156,24 @@ class Report:
     def _targets(self) -> _Grid:
         rows: list[list[str]] = []
         for target in TARGETS:
-            value = target.figure(self._results)
-            if value is not None:
-                bound = f"{'at least' if target.at_least else 'at most'} {target.bound:g} {target.unit}"
-                rows.append([target.text, bound, f"{value:.3g}", "yes" if target.met(value) else "no"])
+            runs = target.figure(self._results)
+            bound = f"{'at least' if target.at_least else 'at most'} {target.bound:g} {target.unit}"
+            if (value := median(runs)) is not None:
+                rows.append([target.text, bound, _around(f"{value:.3g}", runs), "yes" if target.met(value) else "no"])
+            elif any(peer in self._results.runs.get(case, ()) for case, peer, _ in target.cells[:1]):
+                rows.append([target.text, bound, "—", "not measured"])
         return _Grid("What mezha sets out to reach", ["", "to reach", "measured", "reached"], rows)
 
 
 def _number(value: float) -> str:
     """Return a figure with three digits that mean something."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _around(value: str, runs: Runs) -> str:
+    """Add to a median how far the runs lie around it."""
+    around = spread(runs)
+    return value + ("" if around is None else f" ±{around:.0%}")
 
 
 def _line(cells: Sequence[str]) -> str:

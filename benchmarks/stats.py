@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from typing import TypeVar
 
-__all__ = ["Runs", "interleaved", "median", "ratio", "spread"]
+__all__ = ["Runs", "interleaved", "median", "ratio", "ratios", "spread"]
 
 T = TypeVar("T")
 
@@ -32,7 +32,11 @@ def spread(runs: Runs) -> float | None:
     return (max(runs) - min(runs)) / 2 / abs(middle)
 
 
+def ratios(runs: Runs, others: Runs) -> list[float]:
+    """Return how many times the others' results these are, within each round that both finished."""
+    return [run / other for run, other in zip(runs, others, strict=False) if other]
+
+
 def ratio(runs: Runs, others: Runs) -> float | None:
-    """Return how many times the others' results these are: the median of the ratios within each round."""
-    pairs = [(run, other) for run, other in zip(runs, others, strict=False) if other]
-    return statistics.median(run / other for run, other in pairs) if pairs else None
+    """Return how many times the others' results these are: the median of the rounds."""
+    return median(ratios(runs, others))

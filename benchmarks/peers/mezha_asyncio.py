@@ -4,8 +4,9 @@ Default limits, but for ``max_message``; ``mezha.asyncio.serve``. On the stock l
 Python twin of the native core (``MEZHA_PURE=1``), on the stock loop.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import mezha.asyncio
 from benchmarks.awaiting import AsyncLink, AsyncPeer, Handler
@@ -24,30 +25,31 @@ class MezhaAsyncio(AsyncPeer):
     package = "mezha"
     ours = True
 
-    def __init__(self, name: str, *, loop: str = "asyncio", pure: bool = False) -> None:
+    def __init__(self, name: str, *, loop: str = "asyncio", pure: bool = False, **options: Any) -> None:
+        """Measure mezha with these ``options`` of connect and serve."""
         super().__init__(name, loop=loop)
+        self._options = {"framing": FRAMING, "limits": LIMITS, **options}
         if pure:
             self.environment = {"MEZHA_PURE": "1"}
+        if pure or options:
             self.only = frozenset({"one-way"})
 
     def listen(self, job: Job, handler: Handler) -> AbstractAsyncContextManager[int]:
         """Serve."""
-        return _listen(handler)
+        return self._listen(handler)
 
     async def connect(self, job: Job, port: int) -> AsyncLink:
         """Open a connection."""
-        return _link(await mezha.asyncio.connect(HOST, port, framing=FRAMING, limits=LIMITS))
+        return _link(await mezha.asyncio.connect(HOST, port, **self._options))
 
+    @asynccontextmanager
+    async def _listen(self, handler: Handler) -> AsyncGenerator[int]:
+        def attend(peer: mezha.asyncio.Peer) -> Coroutine[Any, Any, None]:
+            return handler(_link(peer))
 
-@asynccontextmanager
-async def _listen(handler: Handler) -> AsyncGenerator[int]:
-    async def attend(peer: mezha.asyncio.Peer) -> None:
-        await handler(_link(peer))
-
-    async with mezha.asyncio.serve(
-        attend, HOST, 0, framing=FRAMING, limits=LIMITS, backlog=BACKLOG, max_connections=10_000
-    ) as server:
-        yield server.port
+        serving = mezha.asyncio.serve(attend, HOST, 0, backlog=BACKLOG, max_connections=10_000, **self._options)
+        async with serving as server:
+            yield server.port
 
 
 def _link(peer: mezha.asyncio.Peer) -> AsyncLink:

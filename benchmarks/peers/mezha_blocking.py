@@ -1,11 +1,12 @@
 """mezha for blocking code, four bytes of length: ``send`` and ``recv`` one by one, and 100 a ``send_many``.
 
 Default limits, but for ``max_message``; ``mezha.blocking.Server``, a thread for each connection. "pure" is the plain
-Python twin of the native core (``MEZHA_PURE=1``).
+Python twin of the native core (``MEZHA_PURE=1``); "recv_into" receives large messages in a buffer that it uses again.
 """
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import mezha.blocking
 from benchmarks.blocking import BlockingPeer, Link
@@ -24,37 +25,52 @@ class MezhaBlocking(BlockingPeer):
     package = "mezha"
     ours = True
 
-    def __init__(self, name: str, *, many: bool = False, pure: bool = False) -> None:
+    def __init__(
+        self, name: str, *, many: bool = False, into: bool = False, pure: bool = False, **options: Any
+    ) -> None:
+        """Measure mezha with these ``options`` of connect and listen."""
         self.name = name
         self._many = many
+        self._into = into
+        self._options = {"framing": FRAMING, "limits": LIMITS, **options}
         if pure:
             self.environment = {"MEZHA_PURE": "1"}
+        if pure or into or options:
             self.only = frozenset({"one-way"})
 
     def listen(self, job: Job, handler: Callable[[Link], None]) -> AbstractContextManager[int]:
         """Serve."""
-        return self._listen(handler)
+        return self._listen(job, handler)
 
     def connect(self, job: Job, port: int) -> Link:
         """Open a connection."""
-        return self._link(mezha.blocking.connect(HOST, port, framing=FRAMING, limits=LIMITS))
+        return self._link(job, mezha.blocking.connect(HOST, port, **self._options))
 
     @contextmanager
-    def _listen(self, handler: Callable[[Link], None]) -> Generator[int]:
-        listener = mezha.blocking.listen(HOST, 0, framing=FRAMING, limits=LIMITS, backlog=BACKLOG)
-        server = mezha.blocking.Server(listener, lambda peer: handler(self._link(peer)), max_connections=10_000)
+    def _listen(self, job: Job, handler: Callable[[Link], None]) -> Generator[int]:
+        listener = mezha.blocking.listen(HOST, 0, backlog=BACKLOG, **self._options)
+        server = mezha.blocking.Server(listener, lambda peer: handler(self._link(job, peer)), max_connections=10_000)
         with server:
             yield listener.port
 
-    def _link(self, peer: mezha.blocking.Peer) -> Link:
+    def _link(self, job: Job, peer: mezha.blocking.Peer) -> Link:
         if self._many:
             return Link(peer.send, peer.recv, peer.close, send_many=peer.send_many, recv_many=peer.recv_many)
+        if self._into:
+            return Link(peer.send, _recv_into(job, peer), peer.close)
         return Link(peer.send, peer.recv, peer.close)
+
+
+def _recv_into(job: Job, peer: Any) -> Callable[[], memoryview]:
+    buffer = memoryview(bytearray(job.size))
+    receive: Callable[[memoryview], int] = peer.recv_into
+    return lambda: buffer[: receive(buffer)]
 
 
 PEERS = (
     MezhaBlocking("mezha blocking"),
     MezhaBlocking("mezha blocking, send_many", many=True),
+    *([MezhaBlocking("mezha blocking, recv_into", into=True)] if hasattr(mezha.blocking.Peer, "recv_into") else []),
     MezhaBlocking("mezha blocking, pure", pure=True),
     MezhaBlocking("mezha blocking, send_many, pure", many=True, pure=True),
 )

@@ -32,14 +32,20 @@ def _link(job: Job, sock: socket.socket) -> Link:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def swallow(count: int) -> bytes:
-        view = memoryview(bytearray(256 << 10))
+        buffer = memoryview(bytearray(256 << 10))
         left = (count - 1) * job.size
         while left:
-            received = sock.recv_into(view[:left])
-            if not received:
-                raise EOFError("the connection ended early")
-            left -= received
-        return recv()
+            left -= fill(buffer[:left])
+        end = bytearray(job.size)
+        rest = memoryview(end)
+        while rest:
+            rest = rest[fill(rest) :]
+        return bytes(end)
+
+    def fill(buffer: memoryview) -> int:
+        if not (received := sock.recv_into(buffer)):
+            raise EOFError("the connection ended early")
+        return received
 
     def recv() -> bytes:
         message = sock.recv(job.size)

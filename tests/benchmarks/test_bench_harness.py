@@ -81,7 +81,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Job]]:
 
 def measure(point: Point, names: Sequence[str], rounds: int = 3) -> tuple[Results, list[str]]:
     case = Case("test", "Test", "A test.", [point], [point])
-    work = Schedule([case], {name: FAULTY[name] for name in names}, Effort(rounds, seconds=1.0, patience=60.0))
+    effort = Effort(rounds, seconds=1.0, patience=60.0, longest=30.0)
+    work = Schedule([case], {name: FAULTY[name] for name in names}, effort)
     steps: list[str] = []
     work.step = steps.append
     expected = work.steps
@@ -113,10 +114,28 @@ def test_a_peer_that_fails_is_told_of_and_the_others_go_on(log: list[tuple[str, 
     assert results.faults == {("test", "tears", "s"): "torn"}
 
 
+def test_points_that_are_compared_take_turns_too(log: list[tuple[str, Job]]) -> None:
+    points = [Point(Job("stream", 8, count), {f"{count}": seconds}, fixed=True) for count in (1, 2)]
+    points.append(Point(Job("stream", 8, 3), {"3": seconds}, fixed=True, rounds=1))
+    case = Case("test", "Test", "A test.", points, points, together=True)
+    Schedule([case], {"loses": FAULTY["loses"]}, Effort(2, seconds=1.0, patience=60.0, longest=30.0)).run()
+    assert [job.count for _, job in log] == [1, 2, 3, 2, 1]
+
+
+def test_cells_that_nobody_wants_are_not_measured(log: list[tuple[str, Job]]) -> None:
+    points = [Point(Job("stream", 8, count), {f"{count}": seconds}, fixed=True) for count in (1, 2)]
+    case = Case("test", "Test", "A test.", points, points)
+    effort = Effort(1, seconds=1.0, patience=60.0, longest=30.0)
+    work = Schedule([case], {name: FAULTY[name] for name in ("loses", "glues")}, effort, {("test", "glues", "2")})
+    work.run()
+    assert [(name, job.count) for name, job in log] == [("glues", 2)]
+    assert work.results.columns("test") == ["2"]
+
+
 def test_what_would_take_too_long_is_left_out(log: list[tuple[str, Job]]) -> None:
     points = [Point(Job("stream", 8, count), {f"{count}": seconds}, fixed=True) for count in (1000, 1_000_000)]
     case = Case("test", "Test", "A test.", points, points)
-    work = Schedule([case], {"loses": FAULTY["loses"]}, Effort(1, seconds=1.0, patience=60.0))
+    work = Schedule([case], {"loses": FAULTY["loses"]}, Effort(1, seconds=1.0, patience=60.0, longest=30.0))
     work.run()
     assert work.results.median("test", "loses", "1000") == pytest.approx(1.0)
     assert work.results.blank("test", "loses", "1000000") == "left out"
@@ -259,10 +278,42 @@ def test_the_figure_has_a_curve_for_each_peer_and_chart(report: tuple[Report, Re
 
 def test_every_target_names_cells_that_are_measured() -> None:
     ours = {peer.name for peer in peers_of("mezha_blocking", "mezha_asyncio", "mezha_decoding", "raw_socket")}
-    names = [*ours, "pyzmq PUSH/PULL", "asyncio streams", "asyncio streams, uvloop", "picows, uvloop"]
-    columns = {case.name: [column for point in case.points for column in point.columns] for case in CASES}
-    results = Results({case: {name: {column: [1.0] for column in columns[case]} for name in names} for case in columns})
-    assert [target.text for target in TARGETS if target.figure(results) is None] == []
+    names = ours | {"pyzmq PUSH/PULL", "asyncio streams", "asyncio streams, uvloop", "picows, uvloop"}
+    names |= {"picows, uvloop, aiofastnet", "mezha blocking, recv_into"}
+    for quick in (False, True):
+        measured = {
+            (case.name, name, column)
+            for case in CASES
+            for point in (case.quick if quick else case.points)
+            for column in point.columns
+            for name in names
+        }
+        results = Results()
+        for case, name, column in measured:
+            results.runs.setdefault(case, {}).setdefault(name, {})[column] = [1.0]
+        assert [target.text for target in TARGETS if list(target.figure(results)) != [1.0]] == []
+
+
+def test_a_target_is_a_ratio_to_the_better_setting_of_a_peer() -> None:
+    target = next(target for target in TARGETS if target.unit == "× picows, uvloop")
+    cells = {"mezha asyncio": [24.0, 26.0], "picows, uvloop": [1.0, 1.0], "picows, uvloop, aiofastnet": [2.0, 2.0]}
+    results = Results({"one-way": {peer: {"128 B": runs} for peer, runs in cells.items()}})
+    assert list(target.figure(results)) == [12.0, 13.0]
+
+
+def test_a_cost_is_flat_if_no_scale_costs_more_than_a_smaller_one() -> None:
+    target = next(target for target in TARGETS if target.text == "cost of a message as messages grow, mezha asyncio")
+    results = Results({"messages": {"mezha asyncio": {"1,000": [9.0], "10,000": [2.0], "100,000": [3.0]}}})
+    assert list(target.figure(results)) == [1.5]
+    assert target.met(1.5)
+    assert not target.met(1.6)
+
+
+def test_a_target_whose_peer_is_missing_is_told_of() -> None:
+    results = Results({"one-way": {"mezha asyncio": {"128 B": [5.0]}}})
+    text = Report(results, CASES, {}, {}).markdown({}, {}, plot="", seconds=1.0)
+    assert "| asyncio, 128 B, one by one | at least 12 × picows, uvloop | — | not measured |" in text
+    assert "round trip" not in text.partition("sets out to reach")[2]
 
 
 def test_sizes_are_named_as_people_write_them() -> None:
