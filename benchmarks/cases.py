@@ -135,13 +135,13 @@ def _messages(*counts: int) -> list[Point]:
 
 
 def _connections(count: int, *connections: int) -> list[Point]:
-    """Return a point for each number of connections, which have so many messages, or 20 each if that is more."""
+    """Return a point for each number of connections, which have so many messages, or 100 each if that is more."""
     return [
         Point(
-            Job("stream", 128, max(count, 20 * number), connections=number),
+            Job("stream", 128, max(count, 100 * number), connections=number),
             {f"{number:,}": _each(1e6)},
             fixed=True,
-            rounds=3,
+            rounds=3 if number <= 100 else 2,
         )
         for number in connections
     ]

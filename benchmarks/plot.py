@@ -12,7 +12,7 @@ __all__ = ["figure"]
 
 _INK, _GREY, _RULE = "#1c2733", "#5b6774", "#d5dbe1"
 #: mezha's are dark and thick, the others' light and thin: seen at a glance, also without colours.
-_OURS = ("#b3261e", "#1f5fa8", "#1b7a3d", "#7b3fa0", "#c46a00", "#00707a", "#5b2b00")
+_OURS = ("#b3261e", "#1f5fa8", "#1b7a3d", "#7b3fa0", "#c46a00", "#00707a", "#5b2b00", "#8c1a6a")
 _OTHERS = ("#8a949e", "#b4a06a", "#7fa7c9", "#a98bb8", "#86b38c", "#c99a8a", "#9aa0d0", "#9fb7b0")
 _FONT = "'Source Sans 3', 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 _WIDTH, _PLOT_WIDTH, _PLOT_HEIGHT, _LEFT, _ROW = 1200, 720, 380, 80, 19

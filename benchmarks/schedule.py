@@ -34,7 +34,7 @@ class Effort:
 
 
 FULL = Effort(rounds=5, seconds=0.3, patience=60.0, longest=15.0)
-QUICK = Effort(rounds=5, seconds=0.15, patience=20.0, longest=3.0, quick=True)
+QUICK = Effort(rounds=5, seconds=0.25, patience=20.0, longest=3.0, quick=True)
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class _Entry:
     point: Point
     peer: Peer
     rounds: int
-    #: What it does in each round; nothing before that is settled, and after it has failed.
+    #: What it does in each round; nothing before that is settled, and after it has failed or took too long.
     job: Job | None = None
 
 
@@ -167,7 +167,9 @@ class Schedule:
 
     def _measure(self, entry: _Entry, job: Job) -> None:
         case, point, peer = entry.case.name, entry.point, entry.peer.name
-        if point.fixed and (expected := self._pace.get((case, peer), 0.0) * job.total) > self._effort.longest:
+        columns = self.results.runs.setdefault(case, {}).setdefault(peer, {})
+        first = not any(columns.get(column) for column in point.columns)
+        if first and point.fixed and (expected := self._pace.get((case, peer), 0.0) * job.total) > self._effort.longest:
             raise Failed(f"{LEFT_OUT}: it would take {expected:.0f} s")
         pair = self._pairs[peer]
         if point.fresh:
@@ -176,8 +178,10 @@ class Schedule:
         if point.fresh:
             pair.close()
         if not job.weigh:
-            self._pace[case, peer] = (outcome.ended - outcome.began) / job.total
-        columns = self.results.runs.setdefault(case, {}).setdefault(peer, {})
+            took = outcome.ended - outcome.began
+            self._pace[case, peer] = took / job.total
+            if took > self._effort.longest:
+                entry.job = None  # once is enough
         for column, figure in point.columns.items():
             columns[column] = [*columns.get(column, ()), figure(job, outcome)]
 

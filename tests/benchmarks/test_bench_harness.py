@@ -141,6 +141,16 @@ def test_what_would_take_too_long_is_left_out(log: list[tuple[str, Job]]) -> Non
     assert work.results.blank("test", "loses", "1000000") == "left out"
 
 
+def test_what_took_too_long_is_not_done_again(log: list[tuple[str, Job]]) -> None:
+    points = [Point(Job("stream", 8, count), {f"{count}": seconds}, fixed=True) for count in (4000, 10)]
+    case = Case("test", "Test", "A test.", points, points, together=True)
+    work = Schedule([case], {"loses": FAULTY["loses"]}, Effort(3, seconds=1.0, patience=60.0, longest=3.0))
+    work.run()
+    assert [job.count for _, job in log] == [4000, 10, 10, 10]
+    assert work.results.of("test", "loses", "4000") == pytest.approx([4.0])
+    assert work.results.faults == {}
+
+
 # -- what is sent, and what is refused --------------------------------------------------------------------------------
 
 
