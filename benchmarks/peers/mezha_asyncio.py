@@ -28,7 +28,7 @@ class MezhaAsyncio(AsyncPeer):
     def __init__(self, name: str, *, loop: str = "asyncio", pure: bool = False, **options: Any) -> None:
         """Measure mezha with these ``options`` of connect and serve."""
         super().__init__(name, loop=loop)
-        self._options = {"framing": FRAMING, "limits": LIMITS, **options}
+        self._options: dict[str, Any] = {"framing": FRAMING, "limits": LIMITS, **options}
         if pure:
             self.environment = {"MEZHA_PURE": "1"}
         if pure or options:

@@ -32,7 +32,7 @@ class MezhaBlocking(BlockingPeer):
         self.name = name
         self._many = many
         self._into = into
-        self._options = {"framing": FRAMING, "limits": LIMITS, **options}
+        self._options: dict[str, Any] = {"framing": FRAMING, "limits": LIMITS, **options}
         if pure:
             self.environment = {"MEZHA_PURE": "1"}
         if pure or into or options:
