@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from benchmarks.cases import CASES
 from benchmarks.machine import machine, versions
@@ -49,6 +50,7 @@ def main() -> int:
         wide.print(f"- {remark}", markup=False, highlight=False)
     if options.quick:
         wide.print(_QUICK_SAYS, markup=False, highlight=False)
+    wide.print(f"duration: {time.monotonic() - began:.0f} s", highlight=False)
     complete = not (options.quick or options.case or options.peer)
     if folder := options.output or (HERE if complete else None):
         _write(folder, report, results, facts, peers, time.monotonic() - began)
@@ -77,8 +79,9 @@ def _wanted(name: str, patterns: list[str] | None) -> bool:
 
 def _run(schedule: Schedule, console: Console) -> Results:
     """Run with a progress bar; Ctrl-C ends it with what there is."""
-    columns = (TextColumn("{task.description:55}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+    what = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    columns = (what, BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, expand=True) as progress:
         task = progress.add_task("", total=schedule.steps)
 
         def step(text: str) -> None:
