@@ -137,7 +137,7 @@ cdef enum:
     MOST = 256 << 10
     # Asked of the system at once; and by a thread that waits, on its own stack.
     SCRATCH = 128 << 10
-    SMALL = 8 << 10
+    SMALL = 2 << 10
     # So many sends in a row make a burst, if so few nanoseconds lie between them.
     ROW = 4
     GAP = 10_000
