@@ -24,7 +24,7 @@ from mezha.cli.texts import TEXTS
 
 ENGLISH, UKRAINIAN = "README.md", "README.uk.md"
 PAGES = (ENGLISH, UKRAINIAN, "SECURITY.md", "docs/guide.md", "docs/framings.md")
-DOCUMENTS = (*PAGES, "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = (*PAGES, "docs/performance.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 every_page = pytest.mark.parametrize("page", PAGES)
 every_document = pytest.mark.parametrize("document", DOCUMENTS)
