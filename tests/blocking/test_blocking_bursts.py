@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import inspect
 import os
 import signal
 import socket
@@ -404,4 +405,4 @@ def test_a_fork_in_a_burst_sends_nothing_twice(pair: tuple[Peer, Peer]) -> None:
 
 def test_the_quick_ends_say_what_the_plain_ones_do() -> None:
     for name in ("send", "recv"):
-        assert getattr(Peer, name).__doc__ == getattr(wire.PlainEnds, name).__doc__
+        assert inspect.getdoc(getattr(Peer, name)) == inspect.getdoc(getattr(wire.PlainEnds, name))

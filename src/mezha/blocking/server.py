@@ -147,12 +147,11 @@ class Listener:
 
     def close(self) -> None:
         """Stop listening; peers accepted before stay. Never raises; may be called again, and from any thread."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                close_listening(self.sockets)
-                self._wake.close()  # its other end becomes readable
-                self._release()
+        with self._lock:  # all of it again, as a KeyboardInterrupt may have come between
+            self._closed = True
+            close_listening(self.sockets)
+            self._wake.close()  # its other end becomes readable
+            self._release()
 
     def __enter__(self) -> Self:
         return self
@@ -244,6 +243,7 @@ class Server:
                 self.listener.close()
                 self._changed.wait_for(lambda: not self._others(), timeout)
             finally:  # at once after a second Ctrl-C
+                self.listener.close()
                 self._cutting = True
                 for cut in self._others():
                     cut()
