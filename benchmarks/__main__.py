@@ -20,15 +20,15 @@ from benchmarks.targets import TARGETS
 
 HERE = Path(__file__).parent
 _QUICK_SAYS = (
-    "Quick: only what mezha sets out to reach, with short runs. The full run has all peers and sizes, and follows the "
-    "cost of a message up to 10,000,000 messages and 5,000 connections."
+    "quick: only what mezha sets out to reach, with short runs; the full run has all peers and sizes, and follows the "
+    "cost of a message up to 10,000,000 messages and 5,000 connections"
 )
 
 
 def main() -> int:
     """Run the benchmarks that were asked for."""
     options = _options()
-    facts = machine()
+    facts = {**machine(), "run": _QUICK_SAYS} if options.quick else machine()
     found, missing = discover()
     peers = {name: peer for name, peer in found.items() if _wanted(name, options.peer)}
     cases = [case for case in CASES if case.name in (options.case or [case.name])]
@@ -48,8 +48,6 @@ def main() -> int:
             wide.print(table)
     for remark in report.remarks():
         wide.print(f"- {remark}", markup=False, highlight=False)
-    if options.quick:
-        wide.print(_QUICK_SAYS, markup=False, highlight=False)
     wide.print(f"duration: {time.monotonic() - began:.0f} s", highlight=False)
     complete = not (options.quick or options.case or options.peer)
     if folder := options.output or (HERE if complete else None):
