@@ -2,14 +2,14 @@
 # make test   all tests, on every CPython from 3.11 up that is found
 # make sanitize  the tests of what is compiled, under the sanitizers of gcc
 # make check  format, lint, types, and the snippets of the docs
-# make bench  how fast it is beside its peers: 20 minutes, writes benchmarks/RESULTS.md and results.svg
+# make bench  how fast it is beside its peers: 15 minutes, writes benchmarks/RESULTS.md and results.svg
 # make bench-quick  only what it sets out to reach: two minutes, prints the tables
 #
 # Each sets up what it needs, in .venv and .envs inside the checkout. PYTHON=/path/to/python3 chooses the default one.
 
 PYTHON ?= $(shell python3 tools/interpreters.py --first)
 VENV := .venv
-SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx)
+SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx src/mezha/*/*.pxd)
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
 
 .PHONY: lab test sanitize check bench bench-quick format clean

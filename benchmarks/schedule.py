@@ -33,7 +33,7 @@ class Effort:
         return case.quick if self.quick else case.points
 
 
-FULL = Effort(rounds=5, seconds=0.3, patience=60.0, longest=15.0)
+FULL = Effort(rounds=5, seconds=0.25, patience=60.0, longest=15.0)
 QUICK = Effort(rounds=5, seconds=0.25, patience=20.0, longest=3.0, quick=True)
 
 
