@@ -111,6 +111,7 @@ async def test_room_is_waited_for_in_order() -> None:
     driver.resume_writing()
     await first
     assert driver.congested  # the third is still to come
+    assert not driver.free
     driver.wake_writer()
     await third
     assert not driver.congested
@@ -128,6 +129,21 @@ async def test_a_sender_cancelled_when_its_turn_has_come_passes_it_on() -> None:
     await second
     with pytest.raises(asyncio.CancelledError):
         await first
+
+
+async def test_nobody_overtakes_who_waits_when_another_gives_up() -> None:
+    driver, _ = _driver(Limits(outbox=1))
+    driver.engine.send(b"in the way")
+    first, second = (asyncio.create_task(driver.room()) for _ in range(2))
+    await asyncio.sleep(0)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert not driver.free
+    driver.flush()
+    driver.wake_writer()
+    await first
+    assert driver.free
 
 
 # -- receiving --------------------------------------------------------------------------------------------------------

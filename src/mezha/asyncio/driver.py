@@ -182,12 +182,10 @@ class Driver(asyncio.BufferedProtocol):
                     break
                 writer = self._writers[0] = self._loop.create_future()
         except BaseException:
-            self._writers.remove(writer)
+            self._leave(writer)
             self.wake_writer()
             raise
-        finally:
-            self.free = self._writable and len(self._writers) < 2
-        del self._writers[0]
+        self._leave(writer)
 
     def wake_writer(self) -> None:
         """Let the first of those who wait in ``room`` go on, if there is room."""
@@ -251,13 +249,18 @@ class Driver(asyncio.BufferedProtocol):
             return
         leaver = self._loop.create_future()
         self._leavers.append(leaver)
-        timer = None if within is None else self._loop.call_later(within, self._cut)
+        timer = None if within is None else self._loop.call_later(within, self.cut)
         try:
             await leaver
         finally:
-            self._cut()
+            self.cut()
             if timer is not None:
                 timer.cancel()
+
+    def cut(self) -> None:
+        """Cut the connection at once."""
+        if not self.gone:  # or the stock transport would fail
+            self.transport.abort()
 
     def wake(self) -> None:
         """Let all who wait find out how things are."""
@@ -268,6 +271,10 @@ class Driver(asyncio.BufferedProtocol):
 
     def _has_room(self) -> bool:
         return self.gone or (self._writable and self.engine.outgoing_size < self._outbox)
+
+    def _leave(self, writer: asyncio.Future[None]) -> None:
+        self._writers.remove(writer)
+        self.free = self._writable and not self._writers
 
     def _wake_readers(self) -> None:
         readers, self._readers = self._readers, []
@@ -283,10 +290,6 @@ class Driver(asyncio.BufferedProtocol):
         else:
             self.tick = None
             self.idle = True
-
-    def _cut(self) -> None:
-        if not self.gone:  # or the stock transport would fail
-            self.transport.abort()
 
     def _expire(self) -> None:
         self._timer = None

@@ -192,8 +192,7 @@ class Peer:
     def abort(self) -> None:
         """Cut the connection at once: whoever sends or receives, in any task, raises ``ClosedByUs``. Never raises."""
         self._engine.close()
-        if not self._driver.gone:  # or the stock transport would fail
-            self._driver.transport.abort()
+        self._driver.cut()
         self._driver.wake()
 
     async def detach(self) -> tuple[socket.socket, bytes]:
