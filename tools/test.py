@@ -15,7 +15,7 @@ from interpreters import supported
 
 ROOT = Path(__file__).parent.parent
 #: What the installation is made from, beside the modules themselves.
-SOURCES = [ROOT / "pyproject.toml", ROOT / "setup.py", *ROOT.glob("src/**/*.pyx")]
+SOURCES = [ROOT / "pyproject.toml", ROOT / "setup.py", *ROOT.glob("src/**/*.py[xd]")]
 #: The tests of what has a compiled twin, and of what stands right on it.
 TWINS = ["tests/framing", "tests/test_engine.py", "tests/blocking"]
 

@@ -226,8 +226,7 @@ class Framed(Engine):
     def receive(self, data: Data, now: float) -> None:
         """Take bytes that arrived, or the end."""
         decoder = self._decoder
-        if decoder.moved:
-            self._note_taken()
+        self._note_taken()
         if self._paused or not decoder.buffered:
             self._begun = now
             self._paused = False

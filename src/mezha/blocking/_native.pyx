@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
 
-from mezha.framing._native cimport Kernel
+from mezha.framing._native cimport JOIN_BELOW, Kernel
 
 import atexit
 import os
@@ -127,9 +127,7 @@ cdef extern from * nogil:
     void wire_no_sigpipe(int)
     int wire_poll(int, int, int)
 
-# Messages from this size on are not copied: they are left to others.
 cdef enum:
-    LARGE = 8192
     # More than kernels add to any message that they take: see CompiledWire.start.
     OVERHEAD = 512
     # Bytes that are worth a system call, and the most that may be pending.
@@ -272,31 +270,24 @@ cdef class CompiledWire:
         """Begin to send messages that this kernel encodes, of so many bytes at most."""
         if isinstance(run, Kernel) and 0 <= (<Kernel>run).overhead <= OVERHEAD:
             self.kernel = run
-            self.most = min(largest, LARGE - 1)
+            self.most = min(largest, JOIN_BELOW - 1)
             self.batching = batching
             self.pending.open = True
 
-    def send(self, message):
-        """Send a message, now or in a moment, and return True; False if nothing was done.
-
-        None says that it is begun, and the rest is pending: it is for the caller to see it sent.
-        """
-        cdef int sent = self._send(message)
-        return None if sent == BEGUN else sent == SENT
-
     cdef int _send(self, message) except -1:
+        """Send a message, now or in a moment.
+
+        UNSENT: nothing was done. BEGUN: the rest is pending, and the wire not open any more: the caller has to take it
+        back and see it sent.
+        """
         cdef Py_ssize_t size
-        cdef int64_t now
         cdef int sent
         if not PyBytes_CheckExact(message) or not self.pending.open:
             return UNSENT
         size = PyBytes_GET_SIZE(message)
         if size > self.most:
             return UNSENT
-        now = wire_now()
-        self.row = self.row + 1 if now - self.last < GAP else 0
-        self.last = now
-        if self.row >= ROW and self.batching and (self.pending.running or self._begin_burst()):
+        if self._in_burst():
             return self._leave(message, size)
         _lock(&self.pending)
         sent = self._send_now(message, size)
@@ -335,16 +326,13 @@ cdef class CompiledWire:
         self.pending.end = written - count
         return BEGUN
 
-    def send_many(self, messages, Py_ssize_t done):
-        """Send messages of a list or tuple, from that one on; return which is the first that is left to others."""
-        cdef Py_ssize_t count = len(messages)
-        cdef int64_t now
+    def send_many(self, messages):
+        """Send messages of a list or tuple; return which is the first that is left to others."""
+        cdef Py_ssize_t count = len(messages), done = 0
         cdef bint burst
-        if not self.pending.open or done == count:
-            return done
-        now = wire_now()
-        self.row = self.row + 1 if now - self.last < GAP else 0
-        burst = self.row >= ROW and self.batching and (self.pending.running or self._begin_burst())
+        if not self.pending.open or not count:
+            return 0
+        burst = self._in_burst()
         _lock(&self.pending)
         if self.pending.open and self._make_buffer():
             while done < count:
@@ -548,6 +536,13 @@ cdef class CompiledWire:
         if self.pending.data == NULL:
             self.pending.data = <char*>malloc(MOST)  # as long as it is not used, it is only promised
         return self.pending.data != NULL
+
+    cdef bint _in_burst(self) except -1:
+        """Note the time of a send, and say whether it is one of many in a row."""
+        cdef int64_t now = wire_now()
+        self.row = self.row + 1 if now - self.last < GAP else 0
+        self.last = now
+        return self.row >= ROW and self.batching and (self.pending.running or self._begin_burst())
 
     cdef bint _begin_burst(self) except -1:
         """Start the flusher; without one there are no bursts."""

@@ -16,7 +16,6 @@ from mezha.blocking.wire import Ends
 from mezha.engine import Engine, State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError, MezhaError, SendTimeout
 from mezha.framing import Data
-from mezha.limits import Limits
 from mezha.settings import Settings
 from mezha.sockets import address_name
 
@@ -69,7 +68,7 @@ class Peer(Ends):
         if not isinstance(messages, list | tuple):
             self._send(map(_own, messages), _deadline(timeout), 0)  # a generator may use one buffer for all of them
             return
-        done = self._wire.send_many(messages, 0)
+        done = self._wire.send_many(messages)
         if done < len(messages):
             self._send(islice(messages, done, None), _deadline(timeout), done)
         elif self._wire.owing:
@@ -400,8 +399,7 @@ class Peer(Ends):
 def open_peer(stream: Stream, settings: Settings, *, batching: bool) -> Peer:
     """Make a peer of a stream, and let its wire send what needs no engine."""
     if settings.observer is None:
-        limits = settings.limits or Limits()
-        stream.wire.start(settings.framing.run(), limits.max_message, batching)
+        stream.wire.start(settings.framing.run(), settings.sizes.max_message, batching)
     return Peer(stream, settings.engine(), close_timeout=settings.times.close)
 
 

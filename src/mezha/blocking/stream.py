@@ -20,8 +20,6 @@ _DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
 _MOST_BUFFERS = 1024
 #: The most that TLS puts into one record, and OpenSSL sends in one call.
 _RECORD = 16384
-
-
 #: Bytes asked of the system at once, and by a thread that has to wait for them.
 _READ = 128 << 10
 _FIRST = 4096

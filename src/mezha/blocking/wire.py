@@ -29,16 +29,9 @@ class Wire:
     def start(self, run: Run | None, largest: int, batching: bool) -> None:
         """Open it for messages that this kernel encodes, of so many bytes at most; gather bursts if ``batching``."""
 
-    def send(self, message: object) -> bool | None:
-        """Send a message, now or in a moment, and return True; False if nothing was done.
-
-        None says that it is begun, and the wire not open any more: take the rest back and send it.
-        """
-        return False
-
-    def send_many(self, messages: Sequence[Data], done: int) -> int:
-        """Send messages of a list or tuple, from that one on; return which is the first that is left to others."""
-        return done
+    def send_many(self, messages: Sequence[Data]) -> int:
+        """Send messages of a list or tuple; return which is the first that is left to others."""
+        return 0
 
     def take(self) -> bytes:
         """Take back what the system has not got, and leave everything to others.

@@ -10,6 +10,11 @@ cdef enum Found:
     NOTHING, PART, WHOLE
 
 
+cdef enum:
+    # Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
+    JOIN_BELOW = 8192
+
+
 cdef class Kernel:
     # The most bytes that write() adds to a message; -1 if it does not write.
     cdef readonly Py_ssize_t overhead

@@ -373,7 +373,6 @@ cdef class Buffer:
     def pop(self):
         """Cut one message, if that is easy; None leaves the judgement to others."""
         cdef Span span
-        cdef char* text
         if self.shut or self.kernel is None or self._size() < self.needed or self.resume:
             return None
         if self.large != NULL:
@@ -575,8 +574,6 @@ cdef class Buffer:
 
 # The first memory for several messages; it grows from there.
 cdef Py_ssize_t _FIRST = 4096
-# Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
-cdef Py_ssize_t _JOIN_BELOW = 8192
 
 
 cdef class Outgoing:
@@ -597,7 +594,7 @@ cdef class Outgoing:
     def __init__(self, framing, largest, high):
         run = framing.run()
         self.kernel = run if isinstance(run, Kernel) and run.overhead >= 0 else None
-        self.most = min(largest, _JOIN_BELOW - 1)
+        self.most = min(largest, JOIN_BELOW - 1)
         self.high = PyNumber_AsSsize_t(high, NULL)
 
     def __dealloc__(self):
@@ -632,7 +629,7 @@ cdef class Outgoing:
         for part in parts:
             PyObject_GetBuffer(part, &view, PyBUF_SIMPLE)
             try:
-                if view.len >= _JOIN_BELOW:
+                if view.len >= JOIN_BELOW:
                     self._finish()
                     self.parts.append(part)
                 else:
