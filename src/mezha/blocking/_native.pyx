@@ -170,6 +170,8 @@ cdef struct Pending:
     # How much has to be pending before a sender tries again.
     Py_ssize_t enough
     unsigned long taken
+    # When something was last handed to the system.
+    int64_t last
     int error
     bint open, running, stopping, idle
 
@@ -191,6 +193,7 @@ cdef void _hand_over(Pending* pending, int fd) noexcept nogil:
             break
     pending.start = pending.end = 0
     pending.enough = WORTH
+    pending.last = wire_now()
 
 
 cdef void* _flush(void* argument) noexcept nogil:
@@ -236,9 +239,8 @@ cdef class CompiledWire:
     cdef Kernel kernel
     cdef Py_ssize_t most
     cdef bint batching, finished, will_wait
-    # How many sends in a row had hardly a pause before them, and when the last one ended.
+    # How many sends in a row had hardly a pause before them.
     cdef int row
-    cdef int64_t last
 
     def __cinit__(self, sock):
         self.fd = sock.fileno()
@@ -292,7 +294,7 @@ cdef class CompiledWire:
         _lock(&self.pending)
         sent = self._send_now(message, size)
         pthread_mutex_unlock(&self.pending.mutex)
-        self.last = wire_now()
+        self.pending.last = wire_now()
         return sent
 
     cdef int _send_now(self, bytes message, Py_ssize_t size) noexcept:
@@ -348,7 +350,7 @@ cdef class CompiledWire:
         pthread_mutex_unlock(&self.pending.mutex)
         if self.batching and self.pending.start < self.pending.end and not self.pending.running:
             self._begin_burst()
-        self.last = wire_now()
+        self.pending.last = wire_now()
         return done
 
     def take(self):
@@ -538,10 +540,14 @@ cdef class CompiledWire:
         return self.pending.data != NULL
 
     cdef bint _in_burst(self) except -1:
-        """Note the time of a send, and say whether it is one of many in a row."""
-        cdef int64_t now = wire_now()
-        self.row = self.row + 1 if now - self.last < GAP else 0
-        self.last = now
+        """Say whether this send is one of many in a row."""
+        cdef int64_t now
+        # Whatever waits for others waits for a moment only. So if something does, no clock has to be asked, which would
+        # cost more than to encode.
+        if self.row < ROW or self.pending.start == self.pending.end or not self.pending.running:
+            now = wire_now()
+            self.row = self.row + 1 if now - self.pending.last < GAP else 0
+            self.pending.last = now
         return self.row >= ROW and self.batching and (self.pending.running or self._begin_burst())
 
     cdef bint _begin_burst(self) except -1:
