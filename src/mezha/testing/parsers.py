@@ -150,6 +150,6 @@ def _listed(result: object) -> Iterable[object]:
     """List what one ``feed`` has returned."""
     if result is None:
         return ()
-    if isinstance(result, str | bytes | bytearray | memoryview | dict) or not isinstance(result, Iterable):
-        return (cast("object", result),)
-    return cast("Iterable[object]", result)
+    if isinstance(result, str | bytes | bytearray | memoryview | dict):
+        return (cast("bytes", result),)
+    return cast("Iterable[object]", result) if isinstance(result, Iterable) else (result,)

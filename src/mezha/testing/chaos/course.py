@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from mezha.framing import Frame, Framing
@@ -49,9 +49,9 @@ class Course:
 
     def __init__(self, faults: Iterable[Fault], seed: object, framing: Framing | None = None) -> None:
         self._faults = tuple(faults)
-        by_message = [fault for fault in self._faults if isinstance(fault, CutMessage) or getattr(fault, "messages", 0)]
+        by_message = next((fault for fault in self._faults if _counts_messages(fault)), None)
         if by_message and framing is None:
-            raise ValueError(f"{by_message[0]} speaks of messages: say which framing=, as Lines()")
+            raise ValueError(f"{by_message} speaks of messages: say which framing=, as Lines()")
         self._framing = framing if by_message else None
         self._cutters = [cutter for fault in self._faults if (cutter := _places(fault, random.Random(repr(seed))))]
         self._next = [next(cutter, None) for cutter in self._cutters]
@@ -65,7 +65,7 @@ class Course:
         self.happened: list[Fault] = []
 
     def feed(self, data: bytes) -> Iterator[Piece]:
-        """Take bytes, and say in which pieces they go on. By message, the beginning of one is held back until it is whole."""
+        """Take bytes, and say in which pieces they go on. By message, a beginning is held back until it is whole."""
         for part in self._parts(data):
             yield from self._pieces(part)
 
@@ -83,17 +83,18 @@ class Course:
     def _parts(self, data: bytes) -> Iterator[_Part]:
         self._held += data
         while self._held:
-            verdict = None
+            frame = None
             if self._framing is not None:
                 try:
                     verdict = self._framing.split(self._held, _LARGEST)
                 except Exception:  # noqa: BLE001 - not for us to judge: whoever receives it has to
                     self._framing = None
-                else:
-                    if not isinstance(verdict, Frame):
-                        return
-            size = verdict.end if verdict else len(self._held)
-            yield _Part(bytes(self._held[:size]), verdict)
+                    continue
+                if not isinstance(verdict, Frame):
+                    return
+                frame = verdict
+            size = frame.end if frame else len(self._held)
+            yield _Part(bytes(self._held[:size]), frame)
             del self._held[:size]
 
     def _pieces(self, part: _Part) -> Iterator[Piece]:
@@ -107,9 +108,7 @@ class Course:
             self._messages += 1
         inside = sorted({begin + place for place in self._inside(part)})
         while self._position < end:
-            stop = min(
-                [end, *self._cuts(end), *(place for place in inside if place > self._position), *self._stops(end)]
-            )
+            stop = min([end, *self._cuts(end), *self._stops(end), *_behind(self._position, inside)])
             piece = bytes(data[self._position - begin : stop - begin])
             cut = stop < end or stop in self._next
             self._position = stop
@@ -122,11 +121,8 @@ class Course:
         if part.frame is None:
             return
         start, stop, end = part.frame.start, part.frame.stop, part.frame.end
-        middles = {
-            "header": max(start // 2, min(start, 1)),
-            "body": (start + stop) // 2,
-            "trailer": (stop + end + 1) // 2,
-        }
+        header, body, trailer = max(start // 2, min(start, 1)), (start + stop) // 2, (stop + end + 1) // 2
+        middles = {"header": header, "body": body, "trailer": trailer}
         for fault in self._faults:
             if isinstance(fault, CutMessage) and fault.number in (0, self._messages):
                 place = fault.where if isinstance(fault.where, int) else middles[fault.where]
@@ -152,13 +148,17 @@ class Course:
             here = self._messages == fault.after and (whole or not fault.after)
             if here if fault.messages else self._position == fault.after:
                 self._points.remove(fault)
-                self.happened.append(type(fault)(self._position, **_seconds(fault)))
+                self.happened.append(replace(fault, after=self._position, messages=False))
                 return fault
         return None
 
 
-def _seconds(fault: Stall | HalfClose | Reset) -> dict[str, float | None]:
-    return {"seconds": fault.seconds} if isinstance(fault, Stall) else {}
+def _counts_messages(fault: Fault) -> bool:
+    return isinstance(fault, CutMessage) or (isinstance(fault, Stall | HalfClose | Reset) and fault.messages)
+
+
+def _behind(position: int, places: Iterable[int]) -> Iterator[int]:
+    return (place for place in places if place > position)
 
 
 def _places(fault: Fault, chance: random.Random) -> Iterator[int] | None:

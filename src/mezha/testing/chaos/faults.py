@@ -3,6 +3,7 @@
 Places are counted in bytes of one direction from 0, messages from 1, times are seconds.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = [
@@ -66,8 +67,8 @@ class CutRandomly(Fault):
 class CutMessage(Fault):
     """Cut inside a message: the ``number``-th from 1, or every one with 0. The proxy has to know the framing.
 
-    ``where`` is ``"header"``, ``"body"`` or ``"trailer"``, for its middle, or a number of bytes from the beginning of the
-    frame. A header of one byte is cut behind it; where there is none, as in lines, nothing is cut.
+    ``where`` is ``"header"``, ``"body"`` or ``"trailer"``, for its middle, or a number of bytes from the beginning of
+    the frame. A header of one byte is cut behind it; where there is none, as in lines, nothing is cut.
     """
 
     number: int
@@ -154,12 +155,16 @@ class Corrupt(Fault):
             raise ValueError(f"Corrupt.mask is 1 to 255, not {self.mask}: it would change nothing, or is no byte")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Plan:
     """What happens to one connection: ``up`` is from the client to the server, ``down`` the way back."""
 
-    up: tuple[Fault, ...] = ()
-    down: tuple[Fault, ...] = ()
+    up: tuple[Fault, ...]
+    down: tuple[Fault, ...]
+
+    def __init__(self, up: Iterable[Fault] = (), down: Iterable[Fault] = ()) -> None:
+        object.__setattr__(self, "up", tuple(up))
+        object.__setattr__(self, "down", tuple(down))
 
     def __repr__(self) -> str:
         sides = (f"{name}=[{', '.join(map(repr, faults))}]" for name, faults in self.sides() if faults)

@@ -39,8 +39,8 @@ class Chaos:
             client = socket.create_connection(proxy.address)
 
     Everything random comes from ``seed``. What was done is in ``plans``, a :class:`Plan` for each connection, in which
-    every cut stands at its place; given as ``plans=``, they are done again exactly, to the connections in their order. An
-    exception that leaves the block gets them as a note.
+    every cut stands at its place; given as ``plans=``, they are done again exactly, to the connections in their order.
+    An exception that leaves the block gets them as a note.
 
     A cut is real where the receiver waits for bytes: the next piece is sent when the last one has been taken (on Linux,
     with both ends on this machine; elsewhere a few milliseconds later). A receiver that is busy for longer than
@@ -67,7 +67,7 @@ class Chaos:
         patience: float = _PATIENCE,
     ) -> None:
         self._target = (host, port)
-        self._plan = Plan(tuple(up), tuple(down))
+        self._plan = Plan(up, down)
         self._given = plans
         self._framing = framing
         self._patience = patience
