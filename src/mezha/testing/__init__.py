@@ -1,0 +1,1 @@
+"""The test kit: what makes the rare cut happen in a test, every time."""
