@@ -33,7 +33,7 @@ def _many(first: int, count: int) -> None:
     print(f"-- {count} worlds, from seed {first}, at {commit()}", flush=True)
     begun = last = time.monotonic()
     figures = None
-    for figures in run(range(first, first + count)):  # noqa: B007 - the last is shown
+    for figures in run(range(first, first + count)):
         if (now := time.monotonic()) - last > _PROGRESS:
             last = now
             print(f"-- {figures.worlds} worlds, {figures.seconds / 3600:.0f} virtual hours", flush=True)

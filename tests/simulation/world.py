@@ -78,7 +78,10 @@ class World:
             Program(side, self._plan(endings), self._framing, self._limits, Random(random.random()), self.wire)
             for side, endings in ((self.wire.left, ENDINGS[:-1]), (self.wire.right, ENDINGS))
         )
-        self._directions = (("left to right", left, right, self._lines[0]), ("right to left", right, left, self._lines[1]))
+        self._directions = (
+            ("left to right", left, right, self._lines[0]),
+            ("right to left", right, left, self._lines[1]),
+        )
         self._checked = [0, 0]
         self._lost = False
         if random.random() < 0.1:
