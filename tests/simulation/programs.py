@@ -11,7 +11,7 @@ from mezha.testing.wire import Side, Wire
 
 __all__ = ["ENDINGS", "FAULTS", "Blurting", "Plan", "Program", "frame"]
 
-#: What a program does when all is sent: it ends its stream, closes or cuts the connection, or waits for the other's end.
+#: What a program does when all is sent: it ends its stream, closes or cuts the connection, or waits for an end.
 ENDINGS = ("end", "close", "reset", "wait")
 #: What it does wrong before that: it sends a message over the limit; half a message; or half of one, and no end.
 FAULTS = ("too large", "torn", "unfinished")

@@ -45,10 +45,9 @@ class Timeline:
         self.unplugged = inf
         self.trace: deque[Event] = deque(maxlen=remember)
 
-    @property
-    def horizon(self) -> float:
-        """Until when things have arrived."""
-        return min(self.now, self.unplugged)
+    def has_come(self, arrival: float) -> bool:
+        """Say whether what was to arrive then has arrived."""
+        return arrival <= self.now and arrival < self.unplugged
 
     def note(self, side: str, what: str, data: bytes | memoryview = b"") -> None:
         """Add an event to the trace."""
@@ -66,7 +65,7 @@ class Driver:
         self._time = timeline
         self._unsent = memoryview(b"")  # handed over by the engine, and the line had no room for it
         self._heard_end = False
-        self._told = False  # the engine knows that the connection broke
+        self._told = False  # it is known on this side that the connection broke
         #: The program has said that this was all.
         self.ended = False
 
@@ -84,7 +83,7 @@ class Driver:
         """Put on the line what there is room for, and the end behind all of it."""
         engine, out, time = self._engine, self._out, self._time
         while self._unsent or engine.outgoing_size:
-            if self._in.reset_at <= time.horizon:  # who writes is told, whatever is still to be read
+            if time.has_come(self._in.reset_at):  # who writes is told, whatever is still to be read
                 self._break()
                 break
             if not (room := out.room):
@@ -100,7 +99,7 @@ class Driver:
 
     def next_read(self) -> float:
         """Say when there is something to read: never while the engine is full."""
-        if not self._in.pieces or (when := self._in.pieces[0][0]) > self._time.unplugged:
+        if not self._in.pieces or (when := self._in.pieces[0][0]) >= self._time.unplugged:
             return inf
         return when if self._deaf or not self._engine.full() else inf
 
@@ -110,15 +109,17 @@ class Driver:
         space = None if deaf else engine.space()
         item = self._in.read(time.now, _READ if space is None else len(space))
         if isinstance(item, Mark):
-            time.note(self._name, f"hears {item.value}")
             if item is Mark.RESET:
                 self._break()
+            else:
+                time.note(self._name, "hears end")
             if not self._heard_end:
                 self._heard_end = True
                 engine.receive(b"", time.now)
         elif deaf:
             time.note(self._name, "ignores", item)
             if self._out.ended and self._out.leaves == inf:  # nothing can be lost any more
+                self._told = True
                 self._out.reset(time.now)
         else:
             time.note(self._name, "reads", item)
@@ -147,6 +148,7 @@ class Driver:
     def reset(self) -> None:
         """Cut the connection."""
         self._time.note(self._name, "resets")
+        self._told = True
         self._engine.close()
         self._engine.outgoing()
         self._unsent = memoryview(b"")
@@ -163,5 +165,6 @@ class Driver:
         self._out.reset(self._time.now)
         if not self._told:
             self._told = True
+            self._time.note(self._name, "hears reset")
             self._engine.lost(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
         self._engine.outgoing()

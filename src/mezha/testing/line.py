@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
@@ -132,9 +132,9 @@ class Way:
             self._break()
             self._add(Mark.RESET, now)
 
-    def lose(self, now: float) -> None:
+    def lose(self, now: float, has_come: Callable[[float], bool]) -> None:
         """Break now: what has not arrived is gone, and the news is there."""
-        while self.pieces and self.pieces[-1][0] > now:
+        while self.pieces and not has_come(self.pieces[-1][0]):
             _, item = self.pieces.pop()
             if isinstance(item, bytes):
                 self.size -= len(item)
@@ -155,7 +155,7 @@ class Way:
             and self.pieces[0][0] <= now
             and isinstance(piece := self.pieces[0][1], bytes)
             and size < most
-            and (cut == "never" or self._random.random() < 0.5)
+            and (cut == "never" or self._random.random() < 0.25)
         ):
             self.pieces.popleft()
             read.append(piece)

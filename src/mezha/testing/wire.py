@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import inf
+from random import Random
 
 from mezha.engine import Engine
 from mezha.framing import Data
@@ -52,6 +53,9 @@ class Wire:
         #: The side of each engine.
         self.left = Side(self, left, self._drivers[0])
         self.right = Side(self, right, self._drivers[1])
+        self._random = Random(f"{seed} turns")
+        self._turns = (self._drivers, self._drivers[::-1])
+        self._turn = self._drivers
         self._plans: list[tuple[float, int, Callable[[], object]]] = []
         self._planned = 0
 
@@ -72,6 +76,7 @@ class Wire:
             return False
         self._time.now = max(self.now, when)
         happen()
+        self._turn = self._random.choice(self._turns)
         return True
 
     def run(self, seconds: float = inf) -> None:
@@ -109,12 +114,13 @@ class Wire:
         """Break the connection: what has not arrived is gone; each side hears of it when it reads on, or writes."""
         self._time.note("wire", "is lost")
         for way in self._ways:
-            way.lose(self._time.horizon)
+            way.lose(self.now, self._time.has_come)
+        self._time.unplugged = inf
 
     def unplug(self) -> None:
         """Let nothing arrive until ``plug``, and tell nobody: the cable is out."""
         self._time.note("wire", "is unplugged")
-        self._time.unplugged = self._time.horizon
+        self._time.unplugged = min(self._time.unplugged, self.now)
 
     def plug(self) -> None:
         """Put the cable back: what was sent arrives after all."""
@@ -122,20 +128,22 @@ class Wire:
         self._time.unplugged = inf
 
     def _next(self) -> tuple[float, Callable[[], object]]:
-        """Say what happens next, and when: inf for never. Of what is due at the same time, it is the first here."""
+        """Say what happens next, and when: inf for never."""
         for driver in self._drivers:
             driver.put()
         return min(self._due(), key=lambda due: due[0])
 
     def _due(self) -> Iterator[tuple[float, Callable[[], object]]]:
+        """List what is due. Of what is due at the same time the first happens, now of this side, now of that."""
+        one, other = self._turn
         for way in self._ways:
             yield way.leaves, partial(way.leave, way.leaves)
-        for driver in self._drivers:
-            yield driver.next_read(), driver.read
+        yield one.next_read(), one.read
+        yield other.next_read(), other.read
         if self._plans:
             yield self._plans[0][0], lambda: heapq.heappop(self._plans)[2]()
-        for driver in self._drivers:
-            yield driver.deadline(), driver.expire
+        yield one.deadline(), one.expire
+        yield other.deadline(), other.expire
 
 
 class Side:
