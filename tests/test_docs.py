@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import laws
 import pytest
 import trustme
 from child import Child
@@ -21,6 +20,7 @@ from docs_blocks import ROOT, Block, blocks, check
 from mezha.cli import experiment, main, report
 from mezha.cli.picture import text_of
 from mezha.cli.texts import TEXTS
+from mezha.testing import laws
 
 ENGLISH, UKRAINIAN = "README.md", "README.uk.md"
 PAGES = (ENGLISH, UKRAINIAN, "SECURITY.md", "docs/guide.md", "docs/framings.md")

@@ -23,7 +23,7 @@ from mezha.blocking import connect as blocking_connect
 from mezha.engine import State
 from mezha.framing import FixedSize, LengthPrefixed, Lines
 from mezha.observe import Observer
-from mezha.testing.script import Script
+from mezha.testing import Script
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems count a backlog in other ways")
 

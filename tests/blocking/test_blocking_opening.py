@@ -21,7 +21,7 @@ from mezha import ClosedByPeer, ConnectionLost, Limits, Timeouts, TruncatedMessa
 from mezha.blocking import Peer, connect, listen, serve, wrap
 from mezha.framing import FixedSize, LengthPrefixed, Lines
 from mezha.observe import Observer
-from mezha.testing.script import Script
+from mezha.testing import Script
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems count a backlog in other ways")
 

@@ -9,7 +9,7 @@ import pytest
 import trustme
 from cli.program import Run, Start
 
-from mezha.testing.script import Script
+from mezha.testing import Script
 
 
 def test_send_and_listen(mezha: Run, start: Start) -> None:

@@ -7,7 +7,8 @@ from random import Random
 from mezha import ClosedByPeer, Delimited, FixedSize, Framing, Limits, Lines, MezhaError, Timeouts
 from mezha.engine import Framed
 from mezha.framing import Data
-from mezha.testing.wire import Side, Wire
+from mezha.testing import Wire
+from mezha.testing.wire import Side
 
 __all__ = ["ENDINGS", "FAULTS", "Blurting", "Plan", "Program", "frame"]
 

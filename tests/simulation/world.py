@@ -24,8 +24,7 @@ from mezha import (
     VarintPrefixed,
 )
 from mezha.engine import Engine
-from mezha.testing.line import Line
-from mezha.testing.wire import Wire
+from mezha.testing import Line, Wire
 
 __all__ = ["Make", "World", "blurting"]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import mezha.asyncio
 from mezha import ClosedByPeer, ConnectionLost, Lines
 from mezha.blocking import connect
-from mezha.testing.script import Script
+from mezha.testing import Script
 
 SHORT = 0.05
 

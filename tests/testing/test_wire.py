@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from network import lines
-from strategies import FRAMINGS, messages
 
 from mezha import (
     ClosedByPeer,
@@ -29,8 +28,10 @@ from mezha import (
 from mezha.engine import Framed, State
 from mezha.framing import Data
 from mezha.observe import Observed
-from mezha.testing.line import Line
-from mezha.testing.wire import Event, Side, Wire
+from mezha.testing import Line, Wire
+from mezha.testing.driver import Event
+from mezha.testing.strategies import FRAMINGS, messages
+from mezha.testing.wire import Side
 
 U32 = LengthPrefixed(4)
 

@@ -12,7 +12,7 @@ from mezha.framing import Data
 from mezha.testing.driver import Driver, Event, Timeline
 from mezha.testing.line import Line, Way
 
-__all__ = ["Event", "Line", "Side", "Wire"]
+__all__ = ["Side", "Wire"]
 
 #: How many events of the trace a failure shows.
 _SHOWN = 20
