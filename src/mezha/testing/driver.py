@@ -1,8 +1,8 @@
 """What drives an engine on a wire: it reads and writes, keeps deadlines, and notes in the trace what happens."""
 
 import errno
+import math
 from collections import deque
-from math import inf
 from typing import NamedTuple
 
 from mezha.engine import Engine, State
@@ -42,7 +42,7 @@ class Timeline:
     def __init__(self, remember: int | None) -> None:
         self.now = 0.0
         #: When the wire was unplugged: since then nothing has arrived.
-        self.unplugged = inf
+        self.unplugged = math.inf
         self.trace: deque[Event] = deque(maxlen=remember)
 
     def has_come(self, arrival: float) -> bool:
@@ -100,8 +100,8 @@ class Driver:
     def next_read(self) -> float:
         """Say when there is something to read: never while the engine is full."""
         if not self._in.pieces or (when := self._in.pieces[0][0]) >= self._time.unplugged:
-            return inf
-        return when if self._deaf or not self._engine.full() else inf
+            return math.inf
+        return when if self._deaf or not self._engine.full() else math.inf
 
     def read(self) -> None:
         """Read some of what has arrived; or the end, or that the connection broke."""
@@ -118,7 +118,7 @@ class Driver:
                 engine.receive(b"", time.now)
         elif deaf:
             time.note(self._name, "ignores", item)
-            if self._out.ended and self._out.leaves == inf:  # nothing can be lost any more
+            if self._out.ended and self._out.leaves == math.inf:  # nothing can be lost any more
                 self._told = True
                 self._out.reset(time.now)
         else:
@@ -130,7 +130,7 @@ class Driver:
     def deadline(self) -> float:
         """Say when the engine's deadline is: inf for none."""
         deadline = None if self._engine.state is State.CLOSED else self._engine.deadline()
-        return inf if deadline is None else deadline
+        return math.inf if deadline is None else deadline
 
     def expire(self) -> None:
         """Tell the engine that its deadline has passed.

@@ -1,11 +1,11 @@
 """What the network does to the bytes of one direction: delays, cuts, glues, slows down, and breaks."""
 
+import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from math import inf
 from random import Random
 from typing import Literal
 
@@ -76,7 +76,7 @@ class Way:
         self._busy = 0.0  # until when the line is busy with what it was given
         self._latest = 0.0  # when the last piece arrives
         #: When what is held back leaves.
-        self.leaves = inf
+        self.leaves = math.inf
         #: What is under way, in order.
         self.pieces: deque[tuple[float, bytes | Mark]] = deque()
         #: Bytes under way, those held back included.
@@ -98,7 +98,7 @@ class Way:
     @property
     def reset_at(self) -> float:
         """When the news arrives that the connection broke."""
-        return self.pieces[-1][0] if self.pieces and self.pieces[-1][1] is Mark.RESET else inf
+        return self.pieces[-1][0] if self.pieces and self.pieces[-1][1] is Mark.RESET else math.inf
 
     def put(self, data: bytes | memoryview, now: float) -> None:
         """Send bytes."""
@@ -117,7 +117,7 @@ class Way:
         """Send what is held back on its way, in pieces."""
         held = bytes(self._held)
         self._held.clear()
-        self.leaves = inf
+        self.leaves = math.inf
         for piece in self._cut(held):
             self.sent += len(piece)
             self._add(piece, now)
@@ -171,7 +171,7 @@ class Way:
         self.broken = True
         self.size -= len(self._held)
         self._held.clear()
-        self.leaves = inf
+        self.leaves = math.inf
 
     def _add(self, item: bytes | Mark, now: float) -> None:
         line = self._line

@@ -1,10 +1,10 @@
 """Wire: two engines joined in virtual time. Hours of protocol pass in milliseconds, alike for the same seed."""
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from math import inf
 from random import Random
 
 from mezha.engine import Engine
@@ -69,22 +69,22 @@ class Wire:
         r"""What happened, in order: ``print(*wire.trace, sep="\n")`` shows it."""
         return self._time.trace
 
-    def step(self, until: float = inf) -> bool:
+    def step(self, until: float = math.inf) -> bool:
         """Let the next thing happen, and go to its time; return False if nothing will until then."""
         when, happen = self._next()
-        if when > until or when == inf:
+        if when > until or when == math.inf:
             return False
         self._time.now = max(self.now, when)
         happen()
         self._turn = self._random.choice(self._turns)
         return True
 
-    def run(self, seconds: float = inf) -> None:
+    def run(self, seconds: float = math.inf) -> None:
         """Let so much time pass; or by default let happen all there is to happen."""
         end = self.now + seconds
         while self.step(end):
             pass
-        if end < inf:
+        if end < math.inf:
             self._time.now = end
 
     def run_until(self, condition: Callable[[], object], within: float = 3600.0) -> None:
@@ -98,7 +98,7 @@ class Wire:
         end = self.now + within
         while not condition():
             if not self.step(end):
-                why = f"within {within:g} s" if self._next()[0] < inf else "and nothing happens any more"
+                why = f"within {within:g} s" if self._next()[0] < math.inf else "and nothing happens any more"
                 last = "\n".join(map(str, list(self.trace)[-_SHOWN:]))
                 raise AssertionError(f"what was to happen did not, {why}; it is {self.now:g} s, and last was:\n{last}")
 
@@ -115,7 +115,7 @@ class Wire:
         self._time.note("wire", "is lost")
         for way in self._ways:
             way.lose(self.now, self._time.has_come)
-        self._time.unplugged = inf
+        self._time.unplugged = math.inf
 
     def unplug(self) -> None:
         """Let nothing arrive until ``plug``, and tell nobody: the cable is out."""
@@ -125,7 +125,7 @@ class Wire:
     def plug(self) -> None:
         """Put the cable back: what was sent arrives after all."""
         self._time.note("wire", "is plugged in")
-        self._time.unplugged = inf
+        self._time.unplugged = math.inf
 
     def _next(self) -> tuple[float, Callable[[], object]]:
         """Say what happens next, and when: inf for never."""
