@@ -19,6 +19,11 @@ MODULES = [
     "mezha.framing",
     "mezha.limits",
     "mezha.observe",
+    "mezha.testing",
+    "mezha.testing.driver",
+    "mezha.testing.line",
+    "mezha.testing.script",
+    "mezha.testing.wire",
 ]
 
 every_module = pytest.mark.parametrize("module", [importlib.import_module(name) for name in MODULES], ids=MODULES)
