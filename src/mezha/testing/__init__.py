@@ -5,6 +5,7 @@
 - :func:`assert_split_invariant`: the law of the cut, for a parser that is not ours.
 - :class:`Wire`: two engines joined in virtual time, over a :class:`Line` that delays, cuts and breaks.
 - :class:`Script`: a peer on a real socket that says and expects what it is told.
+- :class:`~mezha.testing.chaos.Chaos`: a TCP proxy that cuts, glues, delays and breaks connections.
 - :mod:`~mezha.testing.strategies`: framings, messages and cuts for Hypothesis (``pip install mezha[testing]``).
 """
 

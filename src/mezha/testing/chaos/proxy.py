@@ -127,6 +127,7 @@ class Chaos:
         try:
             self._loop.run_until_complete(self._serve(listener))
         finally:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())  # which has looked up names
             self._loop.close()
             listener.close()
 
