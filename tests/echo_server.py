@@ -28,6 +28,12 @@ class Echo:
             except OSError as error:
                 reads.append(type(error).__name__)
 
+    def finish(self) -> None:
+        """Wait until every connection has been read to its end."""
+        for thread in self.threads:
+            thread.join(20)
+            assert not thread.is_alive()
+
 
 @contextmanager
 def echo() -> Generator[Echo]:
@@ -52,9 +58,8 @@ def echo() -> Generator[Echo]:
         finally:
             port, server.port = server.port, 0
             socket.create_connection(("127.0.0.1", port)).close()
-            for thread in (accepting, *server.threads):
-                thread.join(20)
-                assert not thread.is_alive()
+            accepting.join(20)
+            server.finish()
 
 
 def exchange(address: tuple[str, int], data: bytes) -> bytes | str:

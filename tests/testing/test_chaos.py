@@ -46,6 +46,7 @@ def server() -> Iterator[Echo]:
 def reads_with(server: Echo, *up: Fault, framing: Framing | None = None, seed: int = 0) -> list[bytes | str]:
     with Chaos("127.0.0.1", server.port, up=up, framing=framing, seed=seed) as proxy:
         exchange(proxy.address, STREAM)
+    server.finish()
     return server.reads[-1]
 
 
@@ -205,8 +206,7 @@ def test_nothing_is_left_behind(server: Echo) -> None:
     descriptors = Path("/proc/self/fd")
 
     def left() -> tuple[int, int]:
-        for thread in server.threads:
-            thread.join(20)
+        server.finish()
         return threading.active_count(), len([*descriptors.iterdir()]) if descriptors.is_dir() else 0
 
     before = left()
@@ -235,6 +235,7 @@ def test_a_record_does_it_again(server: Echo, tmp_path: Path) -> None:
         done = proxy.plans
         proxy.record(tmp_path / "run.jsonl")
     assert read_plans(tmp_path / "run.jsonl") == done
+    server.finish()
     first = server.reads[:]
     assert len({str(reads) for reads in first}) > 1, "each connection has cuts of its own"
     with Chaos("127.0.0.1", server.port, plans=done) as proxy:
@@ -242,6 +243,7 @@ def test_a_record_does_it_again(server: Echo, tmp_path: Path) -> None:
             exchange(proxy.address, STREAM)
         assert [plan.up for plan in proxy.plans] == [plan.up for plan in done]
         assert exchange(proxy.address, STREAM) == STREAM, "nothing happens to those that the record does not know"
+    server.finish()
     assert server.reads[3:6] == first
 
 
@@ -257,6 +259,7 @@ def test_a_failing_test_says_what_was_done(server: Echo) -> None:
     assert caught.value.__notes__ == [f"chaos (seed 9) did this; to do it again: Chaos(..., plans={again})"]
     with Chaos("127.0.0.1", server.port, plans=eval(again)) as proxy:
         exchange(proxy.address, STREAM)
+    server.finish()
     assert server.reads[-1] == cuts.at(STREAM, 3)
 
 
@@ -264,6 +267,7 @@ def test_a_failure_is_shrunk_to_the_cut_that_it_needs(server: Echo) -> None:
     def naive(plans: list[Plan]) -> bool:
         with Chaos("127.0.0.1", server.port, plans=plans) as proxy:
             exchange(proxy.address, STREAM)
+        server.finish()
         lines = [line for read in server.reads[-1] for line in (read.splitlines() if isinstance(read, bytes) else ())]
         return lines != [b"Hello!", b"World!"]
 

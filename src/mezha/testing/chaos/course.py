@@ -108,9 +108,10 @@ class Course:
             self._messages += 1
         inside = sorted({begin + place for place in self._inside(part)})
         while self._position < end:
-            stop = min([end, *self._cuts(end), *self._stops(end), *_behind(self._position, inside)])
+            asked = {*self._cuts(end), *self._stops(end), *(place for place in inside if place > self._position)}
+            stop = min(end, *asked) if asked else end
             piece = bytes(data[self._position - begin : stop - begin])
-            cut = stop < end or stop in self._next
+            cut = stop in asked
             self._position = stop
             if cut:
                 self.places.append(stop)
@@ -155,10 +156,6 @@ class Course:
 
 def _counts_messages(fault: Fault) -> bool:
     return isinstance(fault, CutMessage) or (isinstance(fault, Stall | HalfClose | Reset) and fault.messages)
-
-
-def _behind(position: int, places: Iterable[int]) -> Iterator[int]:
-    return (place for place in places if place > position)
 
 
 def _places(fault: Fault, chance: random.Random) -> Iterator[int] | None:
