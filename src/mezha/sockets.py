@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -84,16 +84,16 @@ def address_name(address: object) -> str:
             return "unnamed"
 
 
-def own_and_peer_address(sock: socket.socket) -> tuple[object, object]:
-    """Return the addresses of both sides, each ``None`` where there is none (any more)."""
+def own_and_peer_address(sock: object) -> tuple[object, object]:
+    """Return the addresses of both sides, each ``None`` where there is none, or none any more."""
 
-    def ask(question: Callable[[], object]) -> object:
+    def ask(question: str) -> object:
         try:
-            return question()
-        except OSError:  # reset already
+            return getattr(sock, question)()
+        except (AttributeError, OSError):  # it is no socket at all; or reset already
             return None
 
-    return ask(sock.getsockname), ask(sock.getpeername)
+    return ask("getsockname"), ask("getpeername")
 
 
 def drop(buffers: list[Data], count: int) -> None:
