@@ -26,10 +26,10 @@ _CALLS = 100
 class Driver:
     """One connection.
 
-    Whoever calls may be cancelled at any time, and a ``send_all`` that was cancelled has sent nobody knows what. So no
-    caller touches a stream. Writing is done by a task of the connection, which lives while there is something to write
-    and belongs to nobody else. Reading from somebody else's stream is, too; on a socket of our own whoever receives
-    waits for it himself, and reads without waiting.
+    Whoever calls may be cancelled at any time, and a ``send_all`` that was cancelled has sent nobody knows what. So a
+    connection has two tasks of its own, a writer and a reader, and no caller ever waits for a stream. Each begins when
+    there is something for it to do, and ends with the connection. A socket needs no reader: whoever receives waits for
+    it himself, and then reads without waiting.
 
     Sending: the first message after one has arrived, or after a tick of the loop without any, is written at once (to a
     socket); those that follow it are written together, in the next tick. Whoever sends when ``limits.outbox`` bytes
@@ -41,13 +41,13 @@ class Driver:
     __slots__ = (
         "_closing",
         "_ending",
-        "_gone",
         "_left",
         "_line",
         "_news",
         "_outbox",
         "_over",
         "_read_scope",
+        "_reader",
         "_readers",
         "_reading",
         "_room",
@@ -58,6 +58,7 @@ class Driver:
         "_unsent",
         "_waiting",
         "_write_scope",
+        "_writer",
         "_written",
         "addresses",
         "calls",
@@ -94,10 +95,12 @@ class Driver:
         self._unsent: list[Data] = []
         self._ending = False  # this side's stream, after what is unsent
         self._written = ParkingLot()
+        self._writer = ParkingLot()
         self._write_scope: trio.CancelScope | None = None
 
         self._reading = False
         self._readers = ParkingLot()
+        self._reader = ParkingLot()
         self._read_scope: trio.CancelScope | None = None
         #: What the task that reads has brought, for a receiver to give to the engine.
         self._news: Data | Exception | None = None
@@ -109,8 +112,7 @@ class Driver:
         self._shut = False  # for those who receive
         self._closing = False
         #: The stream is closed, or somebody else's.
-        self.gone = False
-        self._gone = trio.Event()
+        self.gone = trio.Event()
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -146,15 +148,13 @@ class Driver:
                 self._broken(error)
             if not self._unsent:
                 return
-        spawn_system_task(self._write)
-        self.writing = True
+        self._begin_writing()
 
     def end_soon(self) -> None:
         """End this side's stream after what the engine has."""
         self._ending = True
         if not self.writing:
-            spawn_system_task(self._write)
-            self.writing = True
+            self._begin_writing()
 
     async def written(self) -> None:
         """Wait until everything sent has been written, or cannot be any more."""
@@ -169,8 +169,7 @@ class Driver:
             if self._reading:
                 await self._readers.park()
             elif self._socket is None:
-                spawn_system_task(self._fetch)
-                self._reading = True
+                self._begin_fetching()
                 await self._readers.park()
             else:
                 self._reading = True
@@ -203,13 +202,13 @@ class Driver:
 
     async def close(self, within: float) -> None:
         """Write what is left, and close the stream; cut it after ``within`` seconds, or when cancelled."""
-        if self.gone:
+        if self.gone.is_set():
             await trio.lowlevel.checkpoint()
             return
         try:
             with trio.move_on_after(within):
                 if self._closing:  # somebody else is at it
-                    await self._gone.wait()
+                    await self.gone.wait()
                 else:
                     self._closing = True
                     await self.written()
@@ -218,13 +217,13 @@ class Driver:
         except Exception:  # noqa: BLE001 - it is broken already, or closed
             pass
         finally:
-            if not self.gone and self._transport is None:
+            if not self.gone.is_set() and self._transport is None:
                 await self._close_forcefully()
             self.cut()
 
     def cut(self) -> None:
         """Cut the connection at once."""
-        if self.gone:
+        if self.gone.is_set():
             return
         self._leave()
         if self._transport is not None:
@@ -265,20 +264,27 @@ class Driver:
         self._room.unpark()
         return True
 
+    def _begin_writing(self) -> None:
+        if self._write_scope is None:
+            spawn_system_task(self._write)
+        else:
+            self._writer.unpark()
+        self.writing = True
+
     async def _write(self) -> None:
-        """Write until a tick has passed in which nobody has sent."""
+        """Write what there is, until a tick has passed in which nobody has sent; then wait for more."""
         try:
             with trio.CancelScope() as self._write_scope:
                 while True:
                     if self._unsent or self._collect():
                         await self._transmit()
-                        await cancel_shielded_checkpoint()
                     elif self._ending:
                         self._ending = False
                         assert isinstance(self.stream, trio.abc.HalfCloseableStream)
                         await self.stream.send_eof()
                     else:
-                        break
+                        self._end_writing()
+                        await self._writer.park()
         except Exception as error:  # noqa: BLE001 - the stream may be anybody's, and an observer's mistake is no better
             with suppress(Exception):
                 self._broken(error)
@@ -286,18 +292,22 @@ class Driver:
             if self._unsent:  # cancelled: nobody knows what of it was sent
                 self._broken(ConnectionAbortedError("the connection was cut in the middle of a message"))
             self._write_scope = None
-            self.idle = True
-            self.writing = False
-            self._written.unpark_all()
+            self._end_writing()
+
+    def _end_writing(self) -> None:
+        self.idle = True
+        self.writing = False
+        self._written.unpark_all()
 
     async def _transmit(self) -> None:
-        """Send what is unsent."""
+        """Send what is unsent, and let a tick pass."""
         if self._socket is not None:
-            while True:
-                self._socket.write(self._unsent)
-                if not self._unsent:
-                    return
+            self._socket.write(self._unsent)
+            while self._unsent:
                 await self._socket.writable()
+                self._socket.write(self._unsent)
+            await cancel_shielded_checkpoint()
+            return
         for buffer in self._unsent:
             view = memoryview(buffer)
             for start in range(0, len(view), _PIECE):
@@ -342,11 +352,23 @@ class Driver:
             self.idle = True
             self.engine.receive(data, self._now())
 
+    def _begin_fetching(self) -> None:
+        if self._read_scope is None:
+            spawn_system_task(self._fetch)
+        else:
+            self._reader.unpark()
+        self._reading = True
+
     async def _fetch(self) -> None:
-        """Read from somebody else's stream, for those who wait."""
+        """Read from somebody else's stream, each time that somebody asks."""
         try:
-            with trio.CancelScope(deadline=self._due()) as self._read_scope:
-                self._news = await self.stream.receive_some()
+            with trio.CancelScope() as self._read_scope:
+                while True:
+                    self._read_scope.deadline = self._due()
+                    self._news = await self.stream.receive_some()
+                    self._read_scope.deadline = math.inf
+                    self._end_reading()
+                    await self._reader.park()
         except Exception as error:  # noqa: BLE001 - the stream may be anybody's
             self._news = error
         finally:
@@ -382,11 +404,11 @@ class Driver:
 
     def _leave(self) -> None:
         """Have done with the stream."""
-        self.gone = self._over = True
+        self._over = True
         for scope in (self._write_scope, self._read_scope):
             if scope is not None:
                 scope.cancel()
-        self._gone.set()
+        self.gone.set()
 
     async def _close_forcefully(self) -> None:
         try:

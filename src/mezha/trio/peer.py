@@ -227,7 +227,7 @@ class Peer:
         driver = self._driver
         async with driver.turn():
             await driver.written()
-            if driver.gone or self._engine.state is State.CLOSED:
+            if driver.gone.is_set() or self._engine.state is State.CLOSED:
                 raise ClosedByUs("this connection has ended already")
             return await driver.release()
 
