@@ -212,6 +212,9 @@ class Driver:
                 else:
                     self._closing = True
                     await self.written()
+                    await self._unread()
+                    if self._transport is not None and self._socket is None:
+                        await self._finish_decrypting(self._transport)
                     await self.stream.aclose()
                     self._leave()
         except Exception:  # noqa: BLE001 - it is broken already, or closed
@@ -239,8 +242,7 @@ class Driver:
         self.engine.close()
         self.shut()
         with trio.CancelScope(shield=True):
-            while self._reading:
-                await self._readers.park()
+            await self._unread()
         if self._socket is not None:
             sock = self._socket.socket
             stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
@@ -374,6 +376,18 @@ class Driver:
         finally:
             self._read_scope = None
             self._end_reading()
+
+    async def _finish_decrypting(self, transport: SocketStream) -> None:
+        """Read what TLS has: over bytes unread, trio's would close without its goodbye."""
+        transport.deaf = True
+        with suppress(trio.WouldBlock):
+            while await self.stream.receive_some():
+                pass
+
+    async def _unread(self) -> None:
+        """Wait, after ``shut``, until nobody reads any more."""
+        while self._reading:
+            await self._readers.park()
 
     @enable_ki_protection
     def _tell(self) -> None:

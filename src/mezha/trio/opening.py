@@ -203,7 +203,7 @@ def wrap(
     """Make a peer of a connection that you already have, any trio stream or a connected socket.
 
     It belongs to the peer from now on; ``detach`` gives it back. A socket of trio's, also in a
-    :class:`trio.SocketStream`, is taken out of the object given: do not use that any more.
+    :class:`trio.SocketStream` and under its TLS, is taken out of the object given: do not use that any more.
 
     Raises:
         TypeError: something else; or an :class:`ssl.SSLSocket`, which trio cannot use.
@@ -228,6 +228,8 @@ def _take_over(stream: trio.abc.Stream | trio.socket.SocketType | socket.socket)
         stream = stream.socket
     if isinstance(stream, trio.socket.SocketType):
         stream = socket.socket(stream.family, stream.type, stream.proto, fileno=stream.detach())
+    if isinstance(stream, trio.SSLStream):
+        stream.transport_stream = _take_over(stream.transport_stream)
     return SocketStream(stream) if isinstance(stream, socket.socket) else stream
 
 

@@ -40,6 +40,8 @@ class SocketStream(trio.abc.HalfCloseableStream):
         sock.setblocking(False)
         tune(sock)
         self.socket = sock
+        #: Nothing more is to be received.
+        self.deaf = False
 
     # -- without waiting ----------------------------------------------------------------------------------------------
 
@@ -94,8 +96,15 @@ class SocketStream(trio.abc.HalfCloseableStream):
     # -- what trio calls, and its TLS ---------------------------------------------------------------------------------
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Receive what is there, or wait for it. Cancelled, it has received nothing."""
+        """Receive what is there, or wait for it. Cancelled, it has received nothing.
+
+        Raises:
+            WouldBlock: if it is deaf.
+
+        """
         while True:
+            if self.deaf:
+                raise trio.WouldBlock
             await self.readable()
             with _errors_of_trio(), suppress(BlockingIOError):
                 return self._open().recv(max_bytes or _READ)
