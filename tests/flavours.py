@@ -1,8 +1,8 @@
 """The flavours behind one interface: the laws of the conformance suite are written once, and run on each.
 
 A law is an asyncio coroutine, whatever it tests: a flavour that is not of asyncio is adapted, the blocking one through
-threads, trio as a guest on the same loop. What differs most is how a call is given up: a task is cancelled, a blocking call runs out of time. So
-``Peer.recv_for`` and ``Peer.send_for`` give up at a *moment*, the number of the point, from 0.
+threads, trio as a guest on the same loop. What differs most is how a call is given up: a task is cancelled, a blocking
+call runs out of time. So ``Peer.recv_for`` and ``Peer.send_for`` give up at a *moment*, the number of a step, from 0.
 """
 
 import asyncio
@@ -168,7 +168,7 @@ class Flavour(ABC):
         """Return what the flavour has begun and still runs, beside tasks of the loop, once it had the chance to end."""
         return set()
 
-    async def finish(self) -> None:
+    async def finish(self) -> None:  # noqa: B027 - most have nothing to do
         """End what the flavour needs as long as the loop runs."""
 
     def keeps(self, thread: threading.Thread) -> bool:
@@ -400,7 +400,7 @@ class Blocking(Flavour):
 
 
 class Guest:
-    """A run of trio on the loop of asyncio, in the same thread: what one does between two waits, the other sees whole."""
+    """A run of trio on the loop of asyncio, in the same thread: what one does between two waits is whole for both."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -477,21 +477,20 @@ class TrioPeer(Peer):
 
     @property
     def socket(self) -> Any:
-        transport = self._driver._transport  # pyright: ignore[reportPrivateUsage]
-        assert transport is not None
-        return transport.socket
+        assert self._driver.socket is not None
+        return self._driver.socket.socket
 
     @property
     def queued(self) -> int:
-        return self.engine.outgoing_size + sum(map(len, self._driver._unsent))  # pyright: ignore[reportPrivateUsage]
+        return self.engine.outgoing_size + sum(map(len, self._driver.writer.unsent))
 
     @property
     def receiving(self) -> bool:
-        return self._driver._reading  # pyright: ignore[reportPrivateUsage]
+        return self._driver.reader.reading
 
     @property
     def stalled(self) -> bool:
-        return bool(self._driver._waiting)  # pyright: ignore[reportPrivateUsage]
+        return not self._driver.writer.free
 
     async def recv(self) -> bytes:
         return await self._call(self._peer.recv)

@@ -3,6 +3,7 @@
 import logging
 import socket
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from mezha.errors import ClosedByPeer, MezhaError
 from mezha.sockets import address_name, port_of
@@ -65,7 +66,7 @@ def log_end(log: logging.Logger, name: str, error: Exception, *, stopping: bool)
 
 def _leaves(error: Exception) -> Iterator[Exception]:
     if isinstance(error, ExceptionGroup):
-        for inner in error.exceptions:
+        for inner in cast("ExceptionGroup[Exception]", error).exceptions:
             yield from _leaves(inner)
     else:
         yield error

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import trio
 
@@ -18,7 +18,7 @@ from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, req
 from mezha.trio.driver import Driver
 from mezha.trio.peer import Peer
 from mezha.trio.server import Listener, Server, open_peer
-from mezha.trio.stream import SocketStream
+from mezha.trio.stream import SocketStream, as_tls
 
 __all__ = ["Serving", "connect", "listen", "serve", "wrap"]
 
@@ -212,7 +212,8 @@ def wrap(
     settings = Settings(framing, limits, timeouts, observer)
     if isinstance(stream, ssl.SSLSocket):
         raise TypeError("trio cannot use an ssl.SSLSocket: connect with tls=, or wrap it in mezha.blocking")
-    if not isinstance(stream, trio.abc.Stream | trio.socket.SocketType | socket.socket):
+    kinds = trio.abc.Stream | trio.socket.SocketType | socket.socket
+    if not isinstance(stream, kinds):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"wrap wants a trio stream or a socket, not a {type(stream).__name__}")
 
     async def open_it() -> Peer:
@@ -228,9 +229,11 @@ def _take_over(stream: trio.abc.Stream | trio.socket.SocketType | socket.socket)
         stream = stream.socket
     if isinstance(stream, trio.socket.SocketType):
         stream = socket.socket(stream.family, stream.type, stream.proto, fileno=stream.detach())
-    if isinstance(stream, trio.SSLStream):
-        stream.transport_stream = _take_over(stream.transport_stream)
-    return SocketStream(stream) if isinstance(stream, socket.socket) else stream
+    if isinstance(stream, socket.socket):
+        return SocketStream(stream)
+    if (tls := as_tls(stream)) is not None:
+        tls.transport_stream = _take_over(tls.transport_stream)
+    return stream
 
 
 async def _connect_tcp(host: str, port: int) -> SocketStream:
@@ -238,11 +241,10 @@ async def _connect_tcp(host: str, port: int) -> SocketStream:
     try:
         stream = await trio.open_tcp_stream(host, port)
     except OSError as error:
-        if isinstance(error.__cause__, ExceptionGroup):
-            first, *others = error.__cause__.exceptions
-            if isinstance(first, OSError) and all(type(other) is type(first) for other in others):
-                raise first from None
+        group = error.__cause__
+        if isinstance(group, ExceptionGroup):
+            causes = cast("ExceptionGroup[OSError]", group).exceptions
+            if len(set(map(type, causes))) == 1:
+                raise causes[0] from None
         raise
-    ours = _take_over(stream)
-    assert isinstance(ours, SocketStream)
-    return ours
+    return cast("SocketStream", _take_over(stream))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import trio
 from trio.lowlevel import cancel_shielded_checkpoint, checkpoint_if_cancelled
@@ -12,8 +12,11 @@ from mezha.errors import ClosedByPeer, ClosedByUs, LocalProtocolError
 from mezha.framing import Data
 from mezha.sockets import address_name
 from mezha.trio.driver import Driver
+from mezha.trio.stream import TLSStream
 
 __all__ = ["Peer"]
+
+_CALLS = 100
 
 
 class Peer:
@@ -26,15 +29,18 @@ class Peer:
     hundred lets other tasks have their turn.
     """
 
-    __slots__ = ("_close_timeout", "_driver", "_engine", "_local", "_pop", "_push", "_remote")
+    __slots__ = ("_calls", "_close_timeout", "_driver", "_engine", "_pop", "_push", "_reader", "_writer")
 
     def __init__(self, driver: Driver, *, close_timeout: float) -> None:
         self._driver = driver
+        self._writer = driver.writer
+        self._reader = driver.reader
         self._engine = driver.engine
         self._push = driver.engine.push
         self._pop = driver.engine.pop
         self._close_timeout = close_timeout
-        self._local, self._remote = driver.addresses
+        #: Calls and messages left before other tasks have their turn, though nothing is to be waited for.
+        self._calls = _CALLS
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -51,21 +57,21 @@ class Peer:
 
         """
         await checkpoint_if_cancelled()
-        driver = self._driver
-        if driver.free and self._push(message):
-            if not driver.writing:
-                driver.flush_soon()
+        writer = self._writer
+        if writer.free and self._push(message):
+            if not writer.writing:
+                writer.flush_soon()
         else:
             if type(message) is not bytes:
                 message = bytes(as_view(message))  # it stays behind when this returns, and must not change
-            if driver.congested:
-                async with driver.turn():
+            if writer.congested:
+                async with writer.turn():
                     self._put(message)
             else:
                 self._put(message)
-        driver.calls -= 1
-        if driver.calls < 0:
-            await driver.rest()
+        self._calls -= 1
+        if self._calls < 0:
+            await self._yield()
 
     async def send_many(self, messages: Iterable[Data]) -> None:
         """Send many messages. Each is received as one message, as if sent one by one; other tasks' may come between.
@@ -96,12 +102,12 @@ class Peer:
 
         """
         await checkpoint_if_cancelled()
-        driver = self._driver
-        if not isinstance(driver.stream, trio.abc.HalfCloseableStream):
-            kind = "a TLS connection" if self.tls is not None else f"a {type(driver.stream).__name__}"
+        stream = self._driver.stream
+        if not isinstance(stream, trio.abc.HalfCloseableStream):
+            kind = f"a {type(stream).__name__}" if self.tls is None else "a TLS connection"
             raise LocalProtocolError(f"{kind} cannot be ended in one direction here: close() ends both")
-        if driver.congested:
-            async with driver.turn():
+        if self._writer.congested:
+            async with self._writer.turn():
                 self._end()
         else:
             self._end()
@@ -109,13 +115,13 @@ class Peer:
 
     def _put(self, message: bytes) -> None:
         self._engine.send(message)
-        self._driver.flush_soon()
+        self._writer.flush_soon()
 
     def _end(self) -> None:
         if self._engine.state is State.CLOSED:
             raise ClosedByUs("this connection was closed on this side")
         self._engine.end()
-        self._driver.end_soon()
+        self._writer.end_soon()
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
@@ -133,10 +139,9 @@ class Peer:
         message = self._pop()
         if message is None:
             return (await self._receive(1))[0]
-        driver = self._driver
-        driver.calls -= 1
-        if driver.calls < 0:
-            await driver.rest()
+        self._calls -= 1
+        if self._calls < 0:
+            await self._yield()
         return message
 
     async def recv_many(self, max_count: int | None = None) -> list[bytes]:
@@ -166,13 +171,17 @@ class Peer:
             raise StopAsyncIteration from None
 
     async def _receive(self, max_count: int) -> list[bytes]:
-        driver = self._driver
         while not (messages := self._engine.take(max_count)):
-            await driver.arrival()
-        driver.calls -= len(messages)
-        if driver.calls < 0:
-            await driver.rest()
+            await self._reader.arrival()
+            self._writer.idle = True
+        self._calls -= len(messages)
+        if self._calls < 0:
+            await self._yield()
         return messages
+
+    async def _yield(self) -> None:
+        self._calls = _CALLS
+        await cancel_shielded_checkpoint()
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
@@ -184,18 +193,17 @@ class Peer:
     @property
     def local_address(self) -> str:
         """The address of this side, as people write it; it stays after the end."""
-        return address_name(self._local)
+        return address_name(self._driver.addresses[0])
 
     @property
     def remote_address(self) -> str:
         """The address of the peer, as people write it; it stays after the end."""
-        return address_name(self._remote)
+        return address_name(self._driver.addresses[1])
 
     @property
-    def tls(self) -> trio.SSLStream[Any] | None:
+    def tls(self) -> TLSStream | None:
         """The TLS session, to ask it for the peer's certificate or the cipher; ``None`` without TLS."""
-        stream = self._driver.stream
-        return stream if isinstance(stream, trio.SSLStream) else None
+        return self._driver.tls
 
     async def close(self) -> None:
         """Close the connection: send what is left to send, within ``Timeouts.close`` seconds, then say goodbye.
@@ -203,14 +211,11 @@ class Peer:
         Never raises, and may be called again: a ``recv`` or ``send`` under way in another task raises ``ClosedByUs``.
         Messages received and not asked for are gone. Cancelled, it cuts the connection at once.
         """
-        self._engine.close()
-        self._driver.shut()
         await self._driver.close(self._close_timeout)
 
     def abort(self) -> None:
         """Cut the connection at once: whoever sends or receives, in any task, raises ``ClosedByUs``. Never raises."""
         self._engine.close()
-        self._driver.shut()
         self._driver.cut()
 
     async def detach(self) -> tuple[trio.abc.Stream, bytes]:
@@ -225,8 +230,8 @@ class Peer:
         """
         await checkpoint_if_cancelled()
         driver = self._driver
-        async with driver.turn():
-            await driver.written()
+        async with driver.writer.turn():
+            await driver.writer.written()
             if driver.gone.is_set() or self._engine.state is State.CLOSED:
                 raise ClosedByUs("this connection has ended already")
             return await driver.release()

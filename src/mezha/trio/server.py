@@ -15,9 +15,9 @@ from mezha.errors import ClosedByUs
 from mezha.serving import GONE, PAUSE, Listening, log_end
 from mezha.settings import Settings
 from mezha.sockets import address_name, close_listening
-from mezha.trio.driver import Driver, system_error
+from mezha.trio.driver import Driver
 from mezha.trio.peer import Peer
-from mezha.trio.stream import SocketStream
+from mezha.trio.stream import SocketStream, TLSStream, system_error
 
 __all__ = ["Listener", "Server", "open_peer"]
 
@@ -39,23 +39,29 @@ async def open_peer(
         OSError: it could not be opened, or the handshake failed; TimeoutError after ``within`` seconds.
 
     """
-    stream: trio.abc.Stream
     with trio.CancelScope() as scope:
         if within is not None:
             scope.deadline = trio.current_time() + within
+        stream: trio.abc.Stream
         stream = transport = await open_socket()
         if tls is not None:
-            stream = session = trio.SSLStream(transport, tls, server_side=server_side, server_hostname=server_hostname)
-            try:
-                await session.do_handshake()
-            except BaseException as error:
-                transport.cut()
-                if isinstance(error, trio.BrokenResourceError):
-                    raise system_error(error) from None
-                raise
-    if scope.cancelled_caught:
-        raise TimeoutError(f"no connection within {within:g} s (Timeouts.connect)")
-    return Peer(Driver(settings.engine(), settings.sizes, stream), close_timeout=settings.times.close)
+            stream = await _greet(transport, tls, server_side=server_side, server_hostname=server_hostname)
+        return Peer(Driver(settings.engine(), settings.sizes, stream), close_timeout=settings.times.close)
+    raise TimeoutError(f"no connection within {within:g} s (Timeouts.connect)")
+
+
+async def _greet(
+    transport: SocketStream, tls: ssl.SSLContext, *, server_side: bool, server_hostname: str | None
+) -> TLSStream:
+    try:
+        stream = TLSStream(transport, tls, server_side=server_side, server_hostname=server_hostname)
+        await stream.do_handshake()
+    except BaseException as error:
+        transport.cut()
+        if isinstance(error, trio.BrokenResourceError):
+            raise system_error(error) from None
+        raise
+    return stream
 
 
 class Listener(Listening):

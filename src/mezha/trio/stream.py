@@ -2,15 +2,16 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from typing import cast
 
 import trio
 
 from mezha.framing import Data
 from mezha.sockets import drop, tune
 
-__all__ = ["SocketStream"]
+__all__ = ["SocketStream", "TLSStream", "as_tls", "system_error"]
 
 #: Bytes asked of the system at once.
 _READ = 64 << 10
@@ -72,14 +73,14 @@ class SocketStream(trio.abc.HalfCloseableStream):
 
     def cut(self) -> None:
         """Close the socket at once."""
-        if self.socket.fileno() >= 0:
-            self.wake()
-            self.socket.close()
+        self.wake()
+        self.socket.close()
 
     def wake(self) -> None:
         """Have whoever waits for the socket look again."""
-        with suppress(RuntimeError):  # where trio does not run any more, nobody waits
-            trio.lowlevel.notify_closing(self.socket)
+        if self.socket.fileno() >= 0:
+            with suppress(RuntimeError):  # where trio does not run any more, nobody waits
+                trio.lowlevel.notify_closing(self.socket)
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
@@ -155,10 +156,27 @@ class SocketStream(trio.abc.HalfCloseableStream):
 
 
 @contextmanager
-def _errors_of_trio() -> Iterator[None]:
+def _errors_of_trio() -> Generator[None]:
     try:
         yield
     except BlockingIOError:
         raise
     except OSError as error:
         raise trio.BrokenResourceError(str(error)) from error
+
+
+#: TLS, on whatever stream.
+TLSStream = trio.SSLStream[trio.abc.Stream]
+
+
+def as_tls(stream: trio.abc.Stream) -> TLSStream | None:
+    """Return the stream as one of TLS, if it is."""
+    return cast("TLSStream", stream) if isinstance(stream, trio.SSLStream) else None
+
+
+def system_error(error: BaseException) -> BaseException:
+    """Return the system's error behind one of trio's, or the error itself."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__
+    return error if cause is None else cause
