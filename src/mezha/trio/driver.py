@@ -83,9 +83,13 @@ class Driver:
         with trio.CancelScope(shield=True):
             unread += await self.reader.unread()
         self._leave()
-        if isinstance(self.stream, SocketStream):
-            return trio.SocketStream(trio.socket.from_stdlib_socket(self.stream.socket)), unread
-        return self.stream, unread
+        if self._transport is None:
+            return self.stream, unread
+        socket = trio.SocketStream(trio.socket.from_stdlib_socket(self._transport.socket))
+        if self.tls is None:
+            return socket, unread
+        self.tls.transport_stream = socket
+        return self.tls, unread
 
     # -- below --------------------------------------------------------------------------------------------------------
 
