@@ -19,6 +19,7 @@ MODULES = [
     "mezha.framing",
     "mezha.limits",
     "mezha.observe",
+    "mezha.trio",
     "mezha.testing",
     "mezha.testing.driver",
     "mezha.testing.line",

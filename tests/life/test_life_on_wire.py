@@ -1,8 +1,5 @@
 """A connection's life in virtual time: anything, in any order, on either side, against a model of what is owed."""
 
-from collections.abc import Callable
-from typing import ClassVar
-
 import pytest
 from faulty_engines import FAULTY, PATIENCE, Faulty
 from hypothesis import Phase, settings
@@ -19,7 +16,7 @@ from life.model import Stream
 from network import lines
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, LengthPrefixed, Limits, MezhaError, Timeouts
-from mezha.engine import Framed, State
+from mezha.engine import Engine, Framed, State
 from mezha.testing import Line, Wire
 
 FRAMING = LengthPrefixed(2)
@@ -46,9 +43,10 @@ class Party:
 class LifeOnWire(RuleBasedStateMachine):
     """Two engines over a wire."""
 
-    engine: ClassVar[Callable[[], Framed]] = staticmethod(
-        lambda: Framed(FRAMING, limits=LIMITS, timeouts=Timeouts(message=None))
-    )
+    @staticmethod
+    def engine() -> Engine:
+        """Make the engine of a side."""
+        return Framed(FRAMING, limits=LIMITS, timeouts=Timeouts(message=None))
 
     @initialize(line=lines(), back=lines(), seed=st.integers(0, 9))
     def begin(self, line: Line, back: Line, seed: int) -> None:
@@ -103,7 +101,7 @@ class LifeOnWire(RuleBasedStateMachine):
         assert party.closed or party.told in (None, kind)
         party.told = kind
         lossy = self.lost or other.reset
-        reasons = {
+        reasons: dict[type[Exception], bool] = {
             ClosedByUs: party.closed,
             ClosedByPeer: other.ended or (other.closed and not other.reset),
             ConnectionLost: lossy or (other.closed and bool(party.stream.sent)),

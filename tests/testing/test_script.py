@@ -194,10 +194,15 @@ def test_over_a_socket_given() -> None:
 # -- what goes wrong --------------------------------------------------------------------------------------------------
 
 
+def talk(sock: socket.socket, data: bytes) -> bytes:
+    sock.sendall(data)
+    return sock.recv(100)
+
+
 def test_other_bytes() -> None:
     said = failure_of(
         Script().expect(b"Hello!\n").say(b"World!\n").end(),
-        lambda sock: (sock.sendall(b"Help!\n"), sock.recv(100)),
+        lambda sock: talk(sock, b"Help!\n"),
     )
     assert said.splitlines() == [
         r"step 2 of the script, expect(b'Hello!\n'), failed: other bytes came",
@@ -214,7 +219,7 @@ def test_other_bytes() -> None:
 def test_other_bytes_far_into_a_long_message() -> None:
     said = failure_of(
         Script().expect(b"=" * 1000 + b"Hello!" + b"=" * 500),
-        lambda sock: (sock.sendall(b"=" * 1000 + b"World!"), sock.recv(1)),
+        lambda sock: talk(sock, b"=" * 1000 + b"World!"),
     )
     assert said.splitlines()[:4] == [
         f"step 2 of the script, expect(b'{'=' * 80}'...), failed: other bytes came",
@@ -261,10 +266,11 @@ def test_nothing_comes_in_time() -> None:
     with ours, pytest.raises(AssertionError) as caught:
         play(Script(theirs, limit=SHORT).expect(b"Hello!"), lambda peer: None)
     assert "failed: nothing more came within 0.05 s\n  expected  b'Hello!'\n  got       b'Hel'\n" in str(caught.value)
-    for script, text in (
+    cases: tuple[tuple[Callable[[Script], Script], str], ...] = (
         (lambda script: script.expect_end(), r"expect_end\(\), failed: nothing more came within 0\.05 s\n"),
         (lambda script: script.say(bytes(50_000_000)), r"failed: the other side does not read within 0\.05 s\n"),
-    ):
+    )
+    for script, text in cases:
         ours, theirs = socket.socketpair()
         with ours, pytest.raises(AssertionError, match=text):
             play(script(Script(theirs, limit=SHORT)), lambda peer: None)
