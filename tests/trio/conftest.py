@@ -41,6 +41,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             await trio.testing.wait_all_tasks_blocked()
         assert tasks() == before, "tasks are left"
 
-    trio.run(main, clock=pyfuncitem.funcargs.get("clock"))
+    clock = pyfuncitem.funcargs.get("clock")
+    assert clock is None or isinstance(clock, trio.testing.MockClock)
+    trio.run(main, clock=clock)
     gc.collect()  # a socket that nobody closed warns now, and warnings are errors
     return True

@@ -41,10 +41,10 @@ class Attempt(trio.abc.Instrument):
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
+    ) -> bool:
         trio.lowlevel.remove_instrument(self)
         self.completed = error is None
-        return self._scope.__exit__(kind, error, traceback)
+        return bool(self._scope.__exit__(kind, error, traceback))
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         if task is self._task and self._woken and self._steps == self._moment:
@@ -241,17 +241,17 @@ async def test_detach_is_all_or_nothing(pair: Any, unread: bool) -> None:
 @pytest.mark.parametrize("tls", [False, True])
 async def test_connect_leaves_nothing(tls: bool) -> None:
     """Whoever was connected sees that the other side has gone."""
-    context = {"tls": certificates.server()} if tls else {}
-    client = {"tls": certificates.client()} if tls else {}
+    context = certificates.server() if tls else None
+    client = certificates.client() if tls else None
 
     async def echo(peer: Peer) -> None:
         async for message in peer:
             await peer.send(message)
 
     for attempt in attempts():
-        async with serve(echo, "127.0.0.1", 0, framing=FRAMING, **context) as server:
+        async with serve(echo, "127.0.0.1", 0, framing=FRAMING, tls=context) as server:
             with attempt:
-                async with connect("127.0.0.1", server.port, framing=FRAMING, **client) as peer:
+                async with connect("127.0.0.1", server.port, framing=FRAMING, tls=client) as peer:
                     await peer.send(b"Hello!")
                     assert await peer.recv() == b"Hello!"
             while server.connections:  # noqa: ASYNC110 - nobody tells
@@ -281,20 +281,20 @@ async def test_wrap_leaves_what_it_did_not_take() -> None:
 
 @pytest.mark.parametrize("tls", [False, True])
 async def test_accept_loses_nobody_but_in_the_handshake(tls: bool) -> None:
-    context = {"tls": certificates.server()} if tls else {}
-    client = {"tls": certificates.client()} if tls else {}
+    context = certificates.server() if tls else None
+    client = certificates.client() if tls else None
     outcomes: list[object] = []
 
     async def come(port: int) -> None:
         try:
-            async with connect("127.0.0.1", port, framing=FRAMING, **client) as peer:
+            async with connect("127.0.0.1", port, framing=FRAMING, tls=client) as peer:
                 outcomes.append(await peer.recv())
         except (OSError, ConnectionLost) as error:
             outcomes.append(type(error))
 
     for attempt in attempts():
         outcomes.clear()
-        async with listen("127.0.0.1", 0, framing=FRAMING, **context) as listener, trio.open_nursery() as nursery:
+        async with listen("127.0.0.1", 0, framing=FRAMING, tls=context) as listener, trio.open_nursery() as nursery:
             nursery.start_soon(come, listener.port)
             peer: Peer | None = None
             with attempt:
@@ -315,8 +315,8 @@ async def test_accept_loses_nobody_but_in_the_handshake(tls: bool) -> None:
 @pytest.mark.parametrize("tls", [False, True])
 async def test_a_server_leaves_nothing(tls: bool) -> None:
     """However far its handlers are, and however it is stopping."""
-    context = {"tls": certificates.server()} if tls else {}
-    client = {"tls": certificates.client()} if tls else {}
+    context = certificates.server() if tls else None
+    client = certificates.client() if tls else None
     ended = 0
 
     async def echo(peer: Peer) -> None:
@@ -330,8 +330,8 @@ async def test_a_server_leaves_nothing(tls: bool) -> None:
     for attempt in attempts():
         begun, ended = 0, 0
         with attempt:
-            async with serve(echo, "127.0.0.1", 0, framing=FRAMING, **context) as server:
-                async with connect("127.0.0.1", server.port, framing=FRAMING, **client) as peer:
+            async with serve(echo, "127.0.0.1", 0, framing=FRAMING, tls=context) as server:
+                async with connect("127.0.0.1", server.port, framing=FRAMING, tls=client) as peer:
                     await peer.send(b"Hello!")
                     assert await peer.recv() == b"Hello!"
                     begun = 1
