@@ -4,7 +4,7 @@ import socket
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import certificates
 import trio
@@ -27,6 +27,8 @@ __all__ = [
     "tls_pair",
     "tls_streams",
 ]
+
+T = TypeVar("T")
 
 FRAMING = LengthPrefixed(4)
 
@@ -152,15 +154,31 @@ class Calls:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
+        self._left = 0
+        self._none_left = trio.Event()
+        #: Of each call in their order its result, or what it raised.
         self.outcomes: list[object] = []
 
     def start(self, call: Callable[[], Awaitable[object]]) -> None:
-        """Make a call; its result, or what it raised, goes into ``outcomes``, in the order of the calls."""
+        """Make a call."""
         self.outcomes.append(None)
+        self._left += 1
         self._nursery.start_soon(self._run, call, len(self.outcomes) - 1)
+
+    async def finished(self) -> None:
+        """Wait for the end of all calls."""
+        await self._none_left.wait()
+
+    def results(self, kind: type[T]) -> list[T]:
+        """Return the outcomes that are of a type."""
+        return [outcome for outcome in self.outcomes if isinstance(outcome, kind)]
 
     async def _run(self, call: Callable[[], Awaitable[object]], place: int) -> None:
         try:
             self.outcomes[place] = await call()
         except Exception as error:  # noqa: BLE001 - the test looks at it
             self.outcomes[place] = error
+        finally:
+            self._left -= 1
+            if not self._left:
+                self._none_left.set()

@@ -42,7 +42,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         assert tasks() == before, "tasks are left"
 
     clock = pyfuncitem.funcargs.get("clock")
-    assert clock is None or isinstance(clock, trio.abc.Clock)
+    assert clock is None or isinstance(clock, trio.testing.MockClock)
     trio.run(main, clock=clock)
     gc.collect()  # a socket that nobody closed warns now, and warnings are errors
     return True

@@ -241,17 +241,17 @@ async def test_detach_is_all_or_nothing(pair: Any, unread: bool) -> None:
 @pytest.mark.parametrize("tls", [False, True])
 async def test_connect_leaves_nothing(tls: bool) -> None:
     """Whoever was connected sees that the other side has gone."""
-    server_side = certificates.server() if tls else None
-    client_side = certificates.client() if tls else None
+    context = certificates.server() if tls else None
+    client = certificates.client() if tls else None
 
     async def echo(peer: Peer) -> None:
         async for message in peer:
             await peer.send(message)
 
     for attempt in attempts():
-        async with serve(echo, "127.0.0.1", 0, framing=FRAMING, tls=server_side) as server:
+        async with serve(echo, "127.0.0.1", 0, framing=FRAMING, tls=context) as server:
             with attempt:
-                async with connect("127.0.0.1", server.port, framing=FRAMING, tls=client_side) as peer:
+                async with connect("127.0.0.1", server.port, framing=FRAMING, tls=client) as peer:
                     await peer.send(b"Hello!")
                     assert await peer.recv() == b"Hello!"
             while server.connections:  # noqa: ASYNC110 - nobody tells
@@ -281,20 +281,20 @@ async def test_wrap_leaves_what_it_did_not_take() -> None:
 
 @pytest.mark.parametrize("tls", [False, True])
 async def test_accept_loses_nobody_but_in_the_handshake(tls: bool) -> None:
-    server_side = certificates.server() if tls else None
-    client_side = certificates.client() if tls else None
+    context = certificates.server() if tls else None
+    client = certificates.client() if tls else None
     outcomes: list[object] = []
 
     async def come(port: int) -> None:
         try:
-            async with connect("127.0.0.1", port, framing=FRAMING, tls=client_side) as peer:
+            async with connect("127.0.0.1", port, framing=FRAMING, tls=client) as peer:
                 outcomes.append(await peer.recv())
         except (OSError, ConnectionLost) as error:
             outcomes.append(type(error))
 
     for attempt in attempts():
         outcomes.clear()
-        async with listen("127.0.0.1", 0, framing=FRAMING, tls=server_side) as listener, trio.open_nursery() as nursery:
+        async with listen("127.0.0.1", 0, framing=FRAMING, tls=context) as listener, trio.open_nursery() as nursery:
             nursery.start_soon(come, listener.port)
             peer: Peer | None = None
             with attempt:
@@ -315,8 +315,8 @@ async def test_accept_loses_nobody_but_in_the_handshake(tls: bool) -> None:
 @pytest.mark.parametrize("tls", [False, True])
 async def test_a_server_leaves_nothing(tls: bool) -> None:
     """However far its handlers are, and however it is stopping."""
-    server_side = certificates.server() if tls else None
-    client_side = certificates.client() if tls else None
+    context = certificates.server() if tls else None
+    client = certificates.client() if tls else None
     ended = 0
 
     async def echo(peer: Peer) -> None:
@@ -330,8 +330,8 @@ async def test_a_server_leaves_nothing(tls: bool) -> None:
     for attempt in attempts():
         begun, ended = 0, 0
         with attempt:
-            async with serve(echo, "127.0.0.1", 0, framing=FRAMING, tls=server_side) as server:
-                async with connect("127.0.0.1", server.port, framing=FRAMING, tls=client_side) as peer:
+            async with serve(echo, "127.0.0.1", 0, framing=FRAMING, tls=context) as server:
+                async with connect("127.0.0.1", server.port, framing=FRAMING, tls=client) as peer:
                     await peer.send(b"Hello!")
                     assert await peer.recv() == b"Hello!"
                     begun = 1

@@ -3,8 +3,8 @@
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -329,19 +329,26 @@ class Server:
     async def _serve(self, connection: _Connection) -> None:
         connection.task = trio.lowlevel.current_task()
         try:
-            with connection.scope:
+            with connection.scope, self._logging(connection.name):
                 async with await self.listener.greet(connection.sock) as peer:
                     connection.peer = peer
-                    await self._handler(peer)
-        except Exception as error:  # noqa: BLE001 - the server goes on
-            log_end(log, connection.name, error, stopping=self._stopping)
-        except BaseExceptionGroup as group:  # it was cancelled, and something failed beside
-            failed, rest = group.split(Exception)
-            if failed is not None:
-                log_end(log, connection.name, failed, stopping=self._stopping)
-            if rest is not None:
-                raise rest from None
+                    with self._logging(connection.name):  # before the close, which may be cancelled
+                        await self._handler(peer)
         finally:
             self._connections.remove(connection)
             self._seats.release()
             self._changed.unpark_all()
+
+    @contextmanager
+    def _logging(self, name: str) -> Generator[None]:
+        """Log what is raised, and go on; but for a cancellation."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - the server goes on
+            log_end(log, name, error, stopping=self._stopping)
+        except BaseExceptionGroup as group:  # it was cancelled, and something failed beside
+            failed, rest = group.split(Exception)
+            if failed is not None:
+                log_end(log, name, failed, stopping=self._stopping)
+            if rest is not None:
+                raise rest from None

@@ -55,7 +55,7 @@ class Writer:
         self._outbox = outbox
         #: What the engine has handed over and the stream does not have; the beginning of a message, perhaps.
         self.unsent: list[Data] = []
-        #: Nobody has to wait in line before sending.
+        #: Nobody has to wait before sending a little.
         self.free = True
         self._waiting = 0
         self._line = trio.StrictFIFOLock()
@@ -89,7 +89,7 @@ class Writer:
                 yield
         finally:
             self._waiting -= 1
-            self.free = not self._waiting
+            self._note_unsent()
 
     @enable_ki_protection
     def flush_soon(self) -> None:
@@ -105,6 +105,7 @@ class Writer:
                 self._broken(error)
             if not self.unsent:
                 return
+            self._note_unsent()
         self._start()
 
     def end_soon(self) -> None:
@@ -133,7 +134,17 @@ class Writer:
     # -- below --------------------------------------------------------------------------------------------------------
 
     def _has_room(self) -> bool:
-        return self._over or (self._engine.outgoing_size < self._outbox and sum(map(len, self.unsent)) <= self._outbox)
+        return self._over or (self._engine.outgoing_size < self._outbox and self._little_unsent())
+
+    def _little_unsent(self) -> bool:
+        return sum(map(len, self.unsent)) <= self._outbox
+
+    def _note_unsent(self) -> None:
+        """Look anew whether those who send have to wait; if not, the first who does need not any more."""
+        enough = self._little_unsent()
+        self.free = enough and not self._waiting
+        if enough:
+            self._room.unpark()
 
     def _collect(self) -> bool:
         """Take over what the engine has; say whether it had anything."""
@@ -142,7 +153,7 @@ class Writer:
             return False
         buffers = self._engine.outgoing()
         self.unsent += [b"".join(buffers)] if size < _JOIN_BELOW and len(buffers) > 1 else buffers
-        self._room.unpark()
+        self._note_unsent()
         return True
 
     def _start(self) -> None:
@@ -159,7 +170,7 @@ class Writer:
                 while True:
                     if self.unsent or self._collect():
                         await self._transmit()
-                        self._room.unpark()
+                        self._note_unsent()
                     elif self._ending:
                         self._ending = False
                         assert isinstance(self._stream, trio.abc.HalfCloseableStream)
