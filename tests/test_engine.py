@@ -706,7 +706,7 @@ class FramedAgainstModel(RuleBasedStateMachine):
         piece = bytes(self.way[:size])
         del self.way[:size]
         self.engine.receive(piece, self.now)
-        if not self.fault_seen:
+        if not self.fault_seen and not self.closed:  # what comes after that is thrown away
             self.arrived += piece
             self.times += [self.now] * len(piece)
 
