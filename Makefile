@@ -1,6 +1,7 @@
 # make lab    the main job: the lab, live on this machine
 # make test   all tests, on every CPython from 3.11 up that is found
 # make sanitize  the tests of what is compiled, under the sanitizers of gcc
+# make simulate  thousands of connections in virtual time; SEED=17 shows one of them again
 # make check  format, lint, types, and the snippets of the docs
 # make bench  how fast it is beside its peers: 15 minutes, writes benchmarks/RESULTS.md and results.svg
 # make bench-quick  only what it sets out to reach: two minutes, prints the tables
@@ -12,7 +13,7 @@ VENV := .venv
 SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx src/mezha/*/*.pxd)
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: lab test sanitize check bench bench-quick format clean
+.PHONY: lab test sanitize simulate check bench bench-quick format clean
 
 lab: $(VENV)/ready-cli
 	$(VENV)/bin/mezha lab
@@ -22,6 +23,9 @@ test:
 
 sanitize:
 	PYTHON=$(PYTHON) $(PYTHON) tools/sanitize.py
+
+simulate: $(VENV)/ready-dev
+	PYTHONPATH=tests $(VENV)/bin/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(WORLDS),--worlds $(WORLDS))
 
 check: $(VENV)/ready-dev
 	$(VENV)/bin/ruff format --check
