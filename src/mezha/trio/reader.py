@@ -1,7 +1,5 @@
 """The receiving half of a trio connection: waits for bytes for all who receive, and hands them to the engine."""
 
-import math
-
 import trio
 from trio.lowlevel import ParkingLot, enable_ki_protection, spawn_system_task
 
@@ -21,15 +19,16 @@ class Reader:
     """
 
     __slots__ = (
+        "_arrived",
         "_engine",
         "_left",
         "_news",
-        "_readers",
         "_scope",
         "_shut",
         "_socket",
         "_still",
         "_stream",
+        "_waiting",
         "_wanted",
         "reading",
     )
@@ -38,34 +37,36 @@ class Reader:
         self._engine = engine
         self._stream = stream
         self._socket = stream if isinstance(stream, SocketStream) else None
-        #: Somebody, or the task, waits for the stream.
-        self.reading = False
-        self._readers = ParkingLot()
         self._shut = False
+        #: Somebody who receives, or the task, waits for the stream; the others wait for them.
+        self.reading = False
+        self._arrived = ParkingLot()
         self._scope: trio.CancelScope | None = None  # of the task, while there is one
         self._wanted = ParkingLot()
         #: What the task has read, for one of those who receive to hand it to the engine.
         self._news: Data | Exception | None = None
-        # The time in which nobody reads is not the peer's: the engine's clock stands still.
+        # The time in which nobody receives is not the peer's: the engine's clock stands still.
+        self._waiting = 0
         self._left = trio.current_time()
         self._still = 0.0
 
     async def arrival(self) -> None:
         """Wait until the engine may have been given something: bytes, an end, or a deadline that has passed."""
-        if self._news is None:
-            if self.reading:
-                await self._readers.park()
-            elif self._socket is None:
-                self._start()
-                await self._readers.park()
-            else:
-                self.reading = True
-                try:
-                    await self._read(self._socket)
-                finally:
-                    self._rest()
-        if self._news is not None:
-            self._tell(self._news)
+        if not self._waiting:
+            self._still += trio.current_time() - self._left
+        self._waiting += 1
+        try:
+            due = self._engine.deadline()
+            if due is None:
+                await self._arrival()
+                return
+            with trio.move_on_at(due + self._still) as scope:
+                await self._arrival()
+            if scope.cancelled_caught:
+                self._engine.expire(max(self._now(), due))  # sums of times need not be exact
+        finally:
+            self._waiting -= 1
+            self._left = trio.current_time()
 
     def shut(self) -> None:
         """Let those who wait find out that the engine is closed; read no more."""
@@ -74,31 +75,35 @@ class Reader:
             self._scope.cancel()
         if self._socket is not None:
             self._socket.wake()
-        self._readers.unpark_all()
+        self._arrived.unpark_all()
 
     async def unread(self) -> bytes:
         """Wait, after ``shut``, until nobody reads any more; return what was read and not handed to the engine."""
         while self.reading:
-            await self._readers.park()
+            await self._arrived.park()
         return b"" if self._news is None or isinstance(self._news, Exception) else bytes(self._news)
 
     # -- below --------------------------------------------------------------------------------------------------------
 
-    async def _read(self, stream: SocketStream) -> None:
-        """Read from our own socket, once there is something, or the deadline has passed."""
-        due = self._begin()
-        if due == math.inf:
-            await stream.readable()
-        else:
-            with trio.move_on_at(due) as scope:
-                await stream.readable()
-            if scope.cancelled_caught:
-                self._news = trio.TooSlowError()
-                return
-        self._take(stream)
+    async def _arrival(self) -> None:
+        if self._socket is not None and not self.reading:
+            self.reading = True
+            try:
+                await self._socket.readable()
+                self._take(self._socket)
+            finally:
+                self._rest()
+            return
+        if self._news is None:
+            if not self.reading:
+                self._start()
+            await self._arrived.park()
+        if self._news is not None and not self._shut:
+            self._tell(self._news)
 
     @enable_ki_protection
     def _take(self, stream: SocketStream) -> None:
+        """Read from our own socket."""
         if self._shut:
             return
         try:
@@ -106,7 +111,7 @@ class Reader:
         except BlockingIOError:
             pass
         except OSError as error:
-            self._news = error
+            self._tell(error)
         else:
             self._engine.receive(data, self._now())
 
@@ -119,51 +124,33 @@ class Reader:
 
     async def _fetch(self) -> None:
         """Read from somebody else's stream, each time that somebody asks."""
-        waiting = False
         try:
             with trio.CancelScope() as self._scope:
                 while True:
-                    self._scope.deadline = self._begin()
-                    waiting = True
                     self._news = await self._stream.receive_some()
-                    waiting = False
-                    self._scope.deadline = math.inf
                     self._rest()
                     await self._wanted.park()
-            if waiting and not self._shut:
-                self._news = trio.TooSlowError()
         except Exception as error:  # noqa: BLE001 - the stream may be anybody's
             self._news = error
         finally:
             self._scope = None
             self._rest()
 
-    def _begin(self) -> float:
-        """Begin to read; return when to give up."""
-        self._still += trio.current_time() - self._left
-        due = self._engine.deadline()
-        return math.inf if due is None else due + self._still
-
     def _rest(self) -> None:
-        self._left = trio.current_time()
         self.reading = False
-        self._readers.unpark_all()
+        self._arrived.unpark_all()
 
     @enable_ki_protection
     def _tell(self, news: Data | Exception) -> None:
-        """Tell the engine what happened."""
+        """Tell the engine what was read, or why nothing can be any more."""
         self._news = None
-        now = self._now()
-        if isinstance(news, trio.TooSlowError):
-            # Sums of times need not be exact, and this one is due.
-            self._engine.expire(max(now, self._engine.deadline() or now))
-        elif isinstance(news, Exception):
+        if isinstance(news, Exception):
             try:
                 self._engine.lost(system_error(news))
             finally:
-                self._engine.receive(b"", now)
+                self._engine.receive(b"", self._now())
         else:
-            self._engine.receive(news, now)
+            self._engine.receive(news, self._now())
 
     def _now(self) -> float:
         return trio.current_time() - self._still
