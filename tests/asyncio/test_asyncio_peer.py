@@ -251,6 +251,21 @@ async def test_send_eof_on_a_connection_that_is_gone() -> None:
             await peer.send_eof()
 
 
+async def test_send_eof_on_a_connection_that_is_gone_and_nobody_has_noticed() -> None:
+    one, other = _tcp()
+    async with wrap(one, Lines(), limits=Limits(inbox=1)) as peer:
+        other.sendall(b"one\n")
+        while not peer._driver.paused:  # noqa: ASYNC110  # pyright: ignore[reportPrivateUsage]
+            await asyncio.sleep(0)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        other.close()
+        with suppress(ConnectionLost):  # uvloop does not notice at once
+            await peer.send_eof()
+        assert await peer.recv() == b"one"
+        with pytest.raises(ConnectionLost):
+            await peer.recv()
+
+
 # -- detach -----------------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from mezha.asyncio.driver import Driver
 from mezha.engine import State, as_view
-from mezha.errors import ClosedByPeer, ClosedByUs, LocalProtocolError
+from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError
 from mezha.framing import Data
 from mezha.sockets import address_name
 
@@ -101,7 +101,11 @@ class Peer:
             self._engine.end()
             driver.flush()
             if not driver.transport.is_closing():
-                driver.transport.write_eof()
+                try:
+                    driver.transport.write_eof()
+                except OSError as error:  # the stock transport, which had not noticed
+                    self._engine.lost(error)
+                    raise ConnectionLost(f"the connection was lost: {error}") from error
         finally:
             driver.wake_writer()
 
