@@ -58,10 +58,8 @@ def check_framing(framing: Framing, messages: Sequence[bytes] | None = None, *, 
     for message in _large(framing, some, _LARGE) or [max(some, key=len)]:
         _hold("linear", laws.check_linear, framing, message)
     for message in _large(framing, some, _ANNOUNCED):
-        wire = b"".join(framing.encode(message))
-        if len(wire) > _BEGINNING:
-            law = "no memory for announcements"
-            _hold(law, laws.check_takes_no_memory, framing, wire[:_BEGINNING], len(message))
+        beginning = b"".join(framing.encode(message))[:_BEGINNING]
+        _hold("no memory for announcements", laws.check_takes_no_memory, framing, beginning, len(message))
 
 
 def _hold(law: str, check: Callable[..., None], framing: Framing, *arguments: object) -> None:

@@ -193,7 +193,7 @@ class Way:
     peek: bool = False
 
 
-WAYS = (
+_WAYS = (
     Way(),
     Way(count=0),
     Way(count=2),
@@ -212,7 +212,7 @@ def check_any_cut(
     stream: bytes,
     limit: int,
     cuttings: Iterable[Sequence[bytes]] = (),
-    ways: Sequence[Way] = WAYS,
+    ways: Sequence[Way] = _WAYS,
 ) -> None:
     """Check that no cut, nor the way to use the decoder, changes the messages of a stream, or its error or end.
 
@@ -272,7 +272,7 @@ def _check_one_cut(
         assert fault, f"{left} bytes are left at the end, and nobody says so"
         assert fault.kind is TruncatedMessage, f"{left} bytes are left at the end, and it is {fault}"
         verdict = _ask(framing, b"".join(cutting)[reading.starts[-1] :], limit)
-        assert isinstance(verdict, Need)
+        assert isinstance(verdict, Need), f"{verdict} for what is left at the end"
         assert fault.attributes == {"received": left, "needed": verdict.size}, f"{left} bytes left, {verdict}: {fault}"
     else:
         assert fault is None, f"nothing is left at the end, and it is {fault}"
@@ -289,14 +289,14 @@ def _take(decoder: Decoder, got: list[bytes], way: Way, *, once: bool = False) -
         while True:
             ready = decoder.ready if way.peek else None
             run = decoder.take(way.count)
-            assert ready is None or ready == bool(run)
-            assert len(run) <= way.count
+            assert ready is None or ready == bool(run), f"ready is {ready}, and take() returns {run}"
+            assert len(run) <= way.count, f"take({way.count}) returns {len(run)} messages"
             got += run
             if once or not run:
                 return None
             if len(run) < way.count:  # then nothing whole may have been left
                 once = True
-                assert decoder.take() == []
+                assert decoder.take() == [], f"take({way.count}) has left a whole message behind"
     except AssertionError:
         raise
     except Exception as error:  # noqa: BLE001
@@ -307,7 +307,7 @@ def _take(decoder: Decoder, got: list[bytes], way: Way, *, once: bool = False) -
         again = _error_of(lambda: decoder.take(max(way.count, 1)))
         assert again, "a fault was forgotten"
         assert again is not first, "each raise makes a fresh exception"
-        assert fault_of(again) == fault_of(first)
+        assert fault_of(again) == fault_of(first), f"a fault has changed: {again!r} after {first!r}"
         if not decoder.ended:
             decoder.feed(b"\n" * 1000)
     assert decoder.buffered == buffered, "what is fed after an error is thrown away"
@@ -413,11 +413,11 @@ def check_linear(framing: Framing, message: bytes, piece: int = 1, *, each: int 
     wire = b"".join(framing.encode(message))
     decoder = metered.decoder(limit=len(message))
     for start in range(0, len(wire), piece):
-        assert not decoder.take()
+        assert not decoder.take(), f"a message comes from {start} of {len(wire)} bytes"
         decoder.feed(wire[start : start + piece])
-    assert decoder.take() == [message]
+    assert decoder.take() == [message], "the message does not come out whole"
     assert metered.looked <= each * len(wire) + 100, f"{metered.looked / len(wire):.0f} looks a byte"
-    assert metered.calls <= 2 * len(wire) // piece + 10
+    assert metered.calls <= 2 * len(wire) // piece + 10, f"{metered.calls} calls for {len(wire) // piece} pieces"
 
 
 def check_backlog_is_cheap(framing: Framing, message: bytes, use: Callable[[Decoder, bytes], object]) -> None:
@@ -448,8 +448,8 @@ def check_takes_no_memory(framing: Framing, beginning: bytes, limit: int) -> Non
     tracemalloc.start()
     try:
         decoder.feed(beginning)
-        assert decoder.take() == []
-        assert not decoder.ready
+        assert decoder.take() == [], "a message comes from its beginning"
+        assert not decoder.ready, "ready, with nothing to take"
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
