@@ -21,9 +21,15 @@ MODULES = [
     "mezha.observe",
     "mezha.trio",
     "mezha.testing",
+    "mezha.testing.cuts",
     "mezha.testing.driver",
+    "mezha.testing.framings",
+    "mezha.testing.laws",
     "mezha.testing.line",
+    "mezha.testing.parsers",
     "mezha.testing.script",
+    "mezha.testing.shrinking",
+    "mezha.testing.strategies",
     "mezha.testing.wire",
 ]
 

@@ -1,9 +1,10 @@
 """``check_framing`` lets every framing of mezha pass, and for each law finds one that breaks it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import faulty_framings as faulty
 import pytest
+from faulty_framings import Byte
 from hypothesis import given, settings
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
@@ -28,29 +29,6 @@ def test_no_parameter_of_a_length_breaks_a_law(framing: LengthPrefixed) -> None:
         check_framing(framing, [bytes(sizes[0]), b"a" * sizes[-1]])
 
 
-@dataclass(frozen=True)
-class Byte(Framing):
-    """A byte of length: right, until a subclass gets one thing wrong."""
-
-    def encode(self, *parts: Data) -> Sequence[Data]:
-        message = b"".join(parts)
-        if len(message) > 255:
-            raise LocalProtocolError("more than 255 bytes: nothing was sent", size=len(message), limit=255)
-        return (bytes([len(message)]), message)
-
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
-        size = buffer[0]
-        if size > limit:
-            raise MessageTooLarge("too large", size=size, limit=limit)
-        return Frame(1, 1 + size, 1 + size) if len(buffer) > size else Need(1 + size)
-
-
-class LosesAByte(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
-        verdict = super().split(buffer, limit, resume)
-        return Frame(1, max(verdict.stop - 1, 1), verdict.end) if isinstance(verdict, Frame) else verdict
-
-
 class CrashesInsteadOfRefusing(Byte):
     def encode(self, *parts: Data) -> Sequence[Data]:
         message = b"".join(parts)
@@ -68,27 +46,6 @@ class WritesWhatItCannotRead(Framing):
         if stop > limit or (stop < 0 and len(buffer) > limit):
             raise MessageTooLarge("too large", limit=limit)
         return Frame(0, stop, stop + 1) if stop >= 0 else Need(len(buffer) + 1)
-
-
-class LooksAhead(Byte):
-    """It wants to see that something follows."""
-
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
-        verdict = super().split(buffer, limit, resume)
-        if isinstance(verdict, Frame) and len(buffer) == verdict.end + 1:
-            raise FramingError("one byte behind the message")
-        return verdict
-
-
-class AsksTooMuch(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
-        verdict = super().split(buffer, limit, resume)
-        return Need(verdict.size + 1) if isinstance(verdict, Need) else verdict
-
-
-class TakesOneMore(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
-        return super().split(buffer, limit + 1, resume)
 
 
 class Remembers(Byte):
@@ -111,28 +68,29 @@ class StartsAnew(Delimited):
         return Need(verdict.size) if isinstance(verdict, Need) else verdict
 
 
-class Trusts(LengthPrefixed):
-    """It takes memory for what is announced."""
+class ShortAndAnew(StartsAnew):
+    """So does this one, which carries nothing large."""
 
-    hoard: bytearray
-
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
-        verdict = super().split(buffer, limit, resume)
-        object.__setattr__(self, "hoard", bytearray(verdict.size * 8 if isinstance(verdict, Need) else 0))
-        return verdict
+    def encode(self, *parts: Data) -> Sequence[Data]:
+        if sum(map(len, parts)) > 300:
+            raise LocalProtocolError("more than 300 bytes: nothing was sent")
+        return super().encode(*parts)
 
 
 @pytest.mark.parametrize(
     ("framing", "law"),
     [
-        (LosesAByte(), "inverse"),
+        (faulty.LosesAByte(), "inverse"),
         (CrashesInsteadOfRefusing(), "inverse"),
         (WritesWhatItCannotRead(), "inverse"),
-        (LooksAhead(), "inverse"),
-        (AsksTooMuch(), "split"),
-        (TakesOneMore(), "one limit"),
+        (faulty.LooksAhead(), "inverse"),
+        (faulty.AsksTooMuch(), "split"),
+        (faulty.TakesOneMore(), "one limit"),
+        (faulty.Hurries(), "any cut, same outcome"),
         (StartsAnew(b"\0"), "linear"),
-        (Trusts(4), "no memory for announcements"),
+        (ShortAndAnew(b"\0"), "linear"),
+        (faulty.Trusts(4), "no memory for announcements"),
+        (faulty.Trusts(2), "no memory for announcements"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Framing) else None,
 )
@@ -147,12 +105,21 @@ def test_a_framing_that_remembers_is_found_out() -> None:
         check_framing(Remembers())
 
 
-def test_what_is_shown_repeats_the_failure() -> None:
+@pytest.mark.parametrize("framing", [faulty.AsksTooMuch(), faulty.Hurries(), faulty.Trusts(2), StartsAnew(b"\0")])
+def test_what_is_shown_repeats_the_failure(framing: Framing) -> None:
     with pytest.raises(AssertionError) as caught:
-        check_framing(AsksTooMuch())
-    line = str(caught.value).split("repeat it with: ")[1].replace(repr(AsksTooMuch()), "AsksTooMuch()")
-    with pytest.raises(AssertionError):
-        exec(line, {"AsksTooMuch": AsksTooMuch})
+        check_framing(framing)
+    said, line = str(caught.value).split("repeat it with: ")
+    assert len(line) < 300
+    with pytest.raises(AssertionError) as again:
+        exec(line, {**vars(faulty), "StartsAnew": StartsAnew})
+    assert said.startswith(f"{framing!r} breaks the law '")
+    assert str(again.value).split(":")[0] in said
+
+
+def test_what_has_no_name_is_called_by_its_class() -> None:
+    with pytest.raises(AssertionError, match=r"laws\.check_inverse\(WritesWhatItCannotRead\(\), "):
+        check_framing(WritesWhatItCannotRead())
 
 
 def test_the_right_one_passes() -> None:

@@ -71,6 +71,33 @@ def chunks() -> Callable[[bytes], bytes]:
     return lambda data: data
 
 
+class CallsBack(GoodLines):
+    """It hands its lines to a function, up to the first that is bad, as parsers of HTTP do."""
+
+    def __init__(self, on_line: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self._on_line = on_line
+
+    def feed(self, data: bytes) -> None:  # type: ignore[override]
+        for line in super().feed(data):
+            if line == b"?":
+                raise ValueError("a bad line")
+            self._on_line(line)
+
+
+def events() -> Callable[[bytes], Iterator[bytes]]:
+    """Yield lines up to the first that is bad, as a wrapped h11 does."""
+    lines = GoodLines()
+
+    def feed(data: bytes) -> Iterator[bytes]:
+        for line in lines.feed(data):
+            if line == b"?":
+                raise ValueError("a bad line")
+            yield line
+
+    return feed
+
+
 STREAM = b"one\r\ntwo\n\nthree\n"
 
 
@@ -136,6 +163,70 @@ def test_what_may_come_in_parts_is_joined_first() -> None:
     with pytest.raises(AssertionError):
         assert_split_invariant(chunks, b"abc")
     assert_split_invariant(chunks, b"abc", normal=lambda parts: b"".join(map(bytes, parts)))  # type: ignore[arg-type]
+
+
+def test_what_callbacks_are_handed_is_collected() -> None:
+    seen: list[object] = [b"from before"]
+    for stream in (STREAM, b"a\n?\nb\n"):
+        assert_split_invariant(lambda: CallsBack(seen.append), stream, collected=seen)
+    assert b"from before" not in seen
+
+    class Late(CallsBack):
+        def feed(self, data: bytes) -> None:
+            super().feed(data.rstrip(b"\n") if len(data) > 3 else data)
+
+    with pytest.raises(AssertionError, match=r"(?s)in one piece:   \[\]\n.*collected=collected, seed=0\)") as caught:
+        assert_split_invariant(lambda: Late(seen.append), STREAM, collected=seen)
+    assert "assert_split_invariant(parser, b'" in str(caught.value)
+
+
+def test_what_is_yielded_in_front_of_an_error_counts() -> None:
+    def lists() -> Callable[[bytes], list[bytes]]:
+        feed = events()
+        return lambda data: [*feed(data)]
+
+    assert_split_invariant(events, b"a\nb\n?\nc\n")
+    with pytest.raises(AssertionError):  # in a list, it is lost with the error
+        assert_split_invariant(lists, b"a\nb\n?\nc\n")
+
+
+def test_the_text_of_an_error_may_depend_on_the_cut() -> None:
+    def parser() -> Callable[[bytes], None]:
+        def feed(data: bytes) -> None:
+            if b"?" in data:
+                raise ValueError(f"bad byte at {data.index(b'?')}")
+
+        return feed
+
+    with pytest.raises(AssertionError, match="bad byte at 0"):
+        assert_split_invariant(parser, b"abc?")
+    assert_split_invariant(parser, b"abc?", error=type)
+
+
+def test_a_failure_is_not_shrunk_to_another() -> None:
+    def parser() -> Callable[[bytes], Iterator[bytes]]:
+        def feed(data: bytes) -> Iterator[bytes]:
+            yield from data.split(b"\n")[:-1]
+            if b"?" in data:
+                raise ValueError(f"{len(data)} bytes")  # a smaller failure, and not this one
+
+        return feed
+
+    with pytest.raises(AssertionError) as caught:
+        assert_split_invariant(parser, b"one\ntwo?")
+    smallest = eval(re.search(r"stream: (b.*)\n", str(caught.value))[1])  # type: ignore[index]
+    assert b"\n" in smallest
+    assert b"?" in smallest
+
+
+def test_what_is_shown_can_be_pasted() -> None:
+    with pytest.raises(AssertionError) as caught:
+        assert_split_invariant(NaiveLines, STREAM, end=True, normal=list, error=type, seed=7)
+    (line,) = re.findall("to repeat it: (.*)", str(caught.value))
+    assert line.endswith(", end=True, normal=list, error=type, seed=7)")
+    with pytest.raises(AssertionError) as again:
+        exec(line, {"assert_split_invariant": assert_split_invariant, "NaiveLines": NaiveLines})
+    assert str(again.value) == str(caught.value)
 
 
 def test_the_seed_chooses_the_random_cuts() -> None:

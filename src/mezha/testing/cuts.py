@@ -43,7 +43,11 @@ def whole(stream: bytes) -> list[bytes]:
 
 
 def pieces(stream: bytes, size: int) -> list[bytes]:
-    """Cut into pieces of one size; the last may be shorter."""
+    """Cut into pieces of one size; the last may be shorter.
+
+    >>> pieces(b"Hello!", 4)
+    [b'Hell', b'o!']
+    """
     return at(stream, *range(size, len(stream), size))
 
 
@@ -53,7 +57,11 @@ def byte_by_byte(stream: bytes) -> list[bytes]:
 
 
 def in_two(stream: bytes) -> Iterator[list[bytes]]:
-    """Cut once, at every place."""
+    """Cut once, at every place.
+
+    >>> list(in_two(b"abc"))
+    [[b'a', b'bc'], [b'ab', b'c']]
+    """
     for place in range(1, len(stream)):
         yield at(stream, place)
 
@@ -69,6 +77,9 @@ def around(frames: Sequence[bytes], reach: int = 1) -> Iterator[list[bytes]]:
     """Cut the stream of these frames at each boundary between them, and up to ``reach`` bytes before and behind it.
 
     Once each; then at all boundaries at once, shifted by as much.
+
+    >>> list(around([b"ab", b"cd"]))[:3]
+    [[b'a', b'bcd'], [b'ab', b'cd'], [b'abc', b'd']]
     """
     stream = b"".join(frames)
     boundaries = places_of(frames)
@@ -80,7 +91,11 @@ def around(frames: Sequence[bytes], reach: int = 1) -> Iterator[list[bytes]]:
 
 
 def glued(frames: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Glue neighbouring frames in every way, and cut none: what coalescing alone can do. There are 2ⁿ⁻¹ ways."""
+    """Glue neighbouring frames in every way, and cut none: what coalescing alone can do. There are 2ⁿ⁻¹ ways.
+
+    >>> list(glued([b"one", b"two"]))
+    [[b'onetwo'], [b'one', b'two']]
+    """
     stream = b"".join(frames)
     boundaries = places_of(frames)
     for count in range(len(boundaries) + 1):

@@ -10,8 +10,12 @@ from mezha.testing import laws
 
 __all__ = ["check_framing"]
 
-#: Bytes of a message that is large enough to show work that grows faster than the message.
-_LARGE = 1 << 13
+#: Sizes of a message large enough to show work that grows faster than the message. The first is tried that is carried.
+_LARGE = (1 << 13, 1 << 10, 255)
+#: Sizes of a message large enough to tell memory that was taken for it from what a decoder takes anyway.
+_ANNOUNCED = (1 << 20, (1 << 16) - 1)
+#: How much of a message comes behind its announcement.
+_BEGINNING = 64
 #: How many bytes a stream needs to have several messages: it is cut everywhere, which takes time.
 _STREAM = 20
 
@@ -25,7 +29,8 @@ def check_framing(framing: Framing, messages: Sequence[bytes] | None = None, *, 
       altered, or noise. ``split`` asks for no more than it needs, and no answer changes when more bytes come.
     - **One limit**: a message of exactly the limit passes, one byte more is refused.
     - **Linear**: a large message in small pieces costs work in proportion to its bytes.
-    - **No memory for announcements**: the beginning of a large message costs no memory beyond its bytes.
+    - **No memory for announcements**: the beginning of a large message costs no memory beyond its bytes. This is tried
+      where the framing carries 64 KiB: less cannot be told from what a decoder takes anyway.
 
     Made-up messages are those that the framing carries among empty, short, and awkward ones, full of the bytes that it
     writes itself; give ``messages`` where it carries only special ones. Small ones are best: each stream is cut at
@@ -50,11 +55,11 @@ def check_framing(framing: Framing, messages: Sequence[bytes] | None = None, *, 
     for stream in _streams(framing, some, chance):
         _hold("split", laws.check_split, framing, stream, largest)
         _hold("any cut, same outcome", laws.check_any_cut, framing, stream, largest)
-    for message in _large(framing, some):
+    for message in _large(framing, some, _LARGE) or [max(some, key=len)]:
         _hold("linear", laws.check_linear, framing, message)
-        beginning = b"".join(framing.encode(message))[:64]
-        if len(message) > 64 + 32:
-            _hold("no memory for announcements", laws.check_takes_no_memory, framing, beginning, len(message))
+    for message in _large(framing, some, _ANNOUNCED):
+        beginning = b"".join(framing.encode(message))[:_BEGINNING]
+        _hold("no memory for announcements", laws.check_takes_no_memory, framing, beginning, len(message))
 
 
 def _hold(law: str, check: Callable[..., None], framing: Framing, *arguments: object) -> None:
@@ -62,13 +67,22 @@ def _hold(law: str, check: Callable[..., None], framing: Framing, *arguments: ob
     try:
         check(framing, *arguments)
     except Exception as error:
-        call = f"laws.{check.__name__}({', '.join(map(repr, (framing, *arguments)))})"
+        call = f"laws.{check.__name__}({', '.join(map(_pasted, (framing, *arguments)))})"
         what = str(error) or "it does not hold"
         if not isinstance(error, AssertionError):
             what = f"{type(error).__name__}: {what}"
         raise AssertionError(
             f"{framing!r} breaks the law '{law}': {what}\nrepeat it with: from mezha.testing import laws; {call}"
         ) from error
+
+
+def _pasted(value: object) -> str:
+    """Write a value down as a test would."""
+    if isinstance(value, bytes) and len(value) >= 255:
+        period = (value + value).find(value, 1)
+        return f"{value[:period]!r} * {len(value) // period}"
+    text = repr(value)
+    return f"{type(value).__name__}()" if text.startswith("<") else text
 
 
 def _sample(framing: Framing, given: Sequence[bytes] | None, chance: random.Random) -> list[bytes]:
@@ -140,9 +154,10 @@ def _fill(frame: bytes, frames: Sequence[bytes], chance: random.Random) -> bytes
     return stream
 
 
-def _large(framing: Framing, some: Sequence[bytes]) -> Iterator[bytes]:
-    """Make large messages, where the framing carries such."""
-    for body in {b"a", max(some, key=len) or b"a"}:
-        message = body * (_LARGE // len(body))
-        if not _refused(framing, message):
-            yield message
+def _large(framing: Framing, some: Sequence[bytes], sizes: Sequence[int]) -> list[bytes]:
+    """Make large messages, of the first of these sizes at which the framing carries some."""
+    for size in sizes:
+        large = [body * max(size // len(body), 1) for body in {b"a", max(some, key=len) or b"a"}]
+        if carried := [message for message in large if not _refused(framing, message)]:
+            return carried
+    return []

@@ -140,16 +140,19 @@ def check_inverse(framing: Framing, *parts: Data) -> None:
     message = b"".join(parts)
     wire = b"".join(framing.encode(*parts))
     assert b"".join(framing.encode(message)) == wire, "the parts of a message must not show"
-    assert b"".join(framing.encode(bytearray(message))) == wire
-    assert b"".join(framing.encode(memoryview(message))) == wire
+    others: tuple[Data, ...] = (bytearray(message), memoryview(message))
+    for other in others:
+        assert b"".join(framing.encode(other)) == wire, f"a {type(other).__name__} is written otherwise than bytes"
     for behind in (b"", wire, b"\0", b"\n", b"\xff" * 9):
         verdict = framing.split(bytearray(wire + behind), len(message))
         assert isinstance(verdict, Frame), f"{verdict} for a whole message"
-        assert verdict.end == len(wire)
-        assert wire[verdict.start : verdict.stop] == message
+        assert verdict.end == len(wire), f"{wire!r}, with {behind!r} behind, ends at {verdict.end}"
+        read = wire[verdict.start : verdict.stop]
+        assert read == message, f"{message!r} is written as {wire!r}, which is read as {read!r}"
     decoder = framing.decoder(limit=len(message))
     decoder.feed(wire * 3)
-    assert list(decoder) == [message] * 3
+    several = list(decoder)
+    assert several == [message] * 3, f"three times {message!r} is read as {several}"
 
 
 def refuses(framing: Framing, *parts: Data) -> bool:
@@ -190,7 +193,7 @@ class Way:
     peek: bool = False
 
 
-WAYS = (
+_WAYS = (
     Way(),
     Way(count=0),
     Way(count=2),
@@ -209,7 +212,7 @@ def check_any_cut(
     stream: bytes,
     limit: int,
     cuttings: Iterable[Sequence[bytes]] = (),
-    ways: Sequence[Way] = WAYS,
+    ways: Sequence[Way] = _WAYS,
 ) -> None:
     """Check that no cut, nor the way to use the decoder, changes the messages of a stream, or its error or end.
 
@@ -251,27 +254,29 @@ def _check_one_cut(
             continue
         fault = _take(decoder, got, way, once=way.pace != "all") or fault
         if way.pace == "all":
-            assert (len(got), fault) == reading.after(size), f"after {size} bytes, used as {way}"
-            assert fault or not decoder.ready
-            assert fault or decoder.unused() == b"".join(cutting)[reading.starts[len(got)] : size]
+            known_now = (len(got), fault)
+            assert known_now == reading.after(size), f"after {size} bytes, used as {way}: {known_now} is known"
+            assert fault or not decoder.ready, f"ready after {size} bytes, with nothing to take"
+            rest = b"".join(cutting)[reading.starts[len(got)] : size]
+            assert fault or decoder.unused() == rest, f"{rest!r} is left, and unused() says {decoder.unused()!r}"
     fault = _take(decoder, got, way) or fault
-    assert got == reading.messages
-    assert fault == reading.fault
+    assert got == reading.messages, f"used as {way}: {got}, where split() alone reads {reading.messages}"
+    assert fault == reading.fault, f"used as {way}: {fault}, where split() alone finds {reading.fault}"
     decoder.feed(b"")
     fault = _take(decoder, got, way)
     assert got == reading.messages, "the end of a stream makes no message"
     left = size - reading.starts[-1]
     if reading.fault:
-        assert fault == reading.fault
+        assert fault == reading.fault, f"at the end the fault is {fault}, not {reading.fault}"
     elif left:
-        assert fault
-        assert fault.kind is TruncatedMessage
+        assert fault, f"{left} bytes are left at the end, and nobody says so"
+        assert fault.kind is TruncatedMessage, f"{left} bytes are left at the end, and it is {fault}"
         verdict = _ask(framing, b"".join(cutting)[reading.starts[-1] :], limit)
-        assert isinstance(verdict, Need)
-        assert fault.attributes == {"received": left, "needed": verdict.size}
+        assert isinstance(verdict, Need), f"{verdict} for what is left at the end"
+        assert fault.attributes == {"received": left, "needed": verdict.size}, f"{left} bytes left, {verdict}: {fault}"
     else:
-        assert fault is None
-        assert decoder.buffered == 0
+        assert fault is None, f"nothing is left at the end, and it is {fault}"
+        assert decoder.buffered == 0, f"nothing is left at the end, and {decoder.buffered} bytes are held"
     return fault
 
 
@@ -284,14 +289,14 @@ def _take(decoder: Decoder, got: list[bytes], way: Way, *, once: bool = False) -
         while True:
             ready = decoder.ready if way.peek else None
             run = decoder.take(way.count)
-            assert ready is None or ready == bool(run)
-            assert len(run) <= way.count
+            assert ready is None or ready == bool(run), f"ready is {ready}, and take() returns {run}"
+            assert len(run) <= way.count, f"take({way.count}) returns {len(run)} messages"
             got += run
             if once or not run:
                 return None
             if len(run) < way.count:  # then nothing whole may have been left
                 once = True
-                assert decoder.take() == []
+                assert decoder.take() == [], f"take({way.count}) has left a whole message behind"
     except AssertionError:
         raise
     except Exception as error:  # noqa: BLE001
@@ -302,7 +307,7 @@ def _take(decoder: Decoder, got: list[bytes], way: Way, *, once: bool = False) -
         again = _error_of(lambda: decoder.take(max(way.count, 1)))
         assert again, "a fault was forgotten"
         assert again is not first, "each raise makes a fresh exception"
-        assert fault_of(again) == fault_of(first)
+        assert fault_of(again) == fault_of(first), f"a fault has changed: {again!r} after {first!r}"
         if not decoder.ended:
             decoder.feed(b"\n" * 1000)
     assert decoder.buffered == buffered, "what is fed after an error is thrown away"
@@ -329,11 +334,12 @@ def check_limit(framing: Framing, message: bytes) -> None:
     size = len(message)
     for cutting in cuts.everywhere(wire, short=8):
         got: list[bytes] = []
-        assert _fault_at_end(framing.decoder(limit=size), cutting, got) is None
-        assert got == [message]
+        fault = _fault_at_end(framing.decoder(limit=size), cutting, got)
+        assert fault is None, f"cut as {cutting}, {size} bytes of {size} allowed are refused: {fault}"
+        assert got == [message], f"cut as {cutting}, {message!r} comes as {got}"
     open_handed = Framed(framing, limits=Limits(max_message=size))
     open_handed.send(message)
-    assert b"".join(open_handed.outgoing()) == wire
+    assert b"".join(open_handed.outgoing()) == wire, "an engine writes it otherwise"
     if not size:
         return
     try:
@@ -343,15 +349,15 @@ def check_limit(framing: Framing, message: bytes) -> None:
     for cutting in cuts.everywhere(wire, short=8):
         got = []
         fault = _fault_at_end(framing.decoder(limit=size - 1), cutting, got)
-        assert fault
-        assert fault.kind is MessageTooLarge
-        assert fault.attributes["limit"] == size - 1
-        assert fault.attributes["size"] in (size, None)
-        assert got == []
+        assert fault, f"cut as {cutting}, {size} bytes pass where {size - 1} are allowed"
+        assert fault.kind is MessageTooLarge, f"cut as {cutting}, a byte too much is {fault}"
+        assert fault.attributes["limit"] == size - 1, f"the limit is {size - 1}, and the error says {fault}"
+        assert fault.attributes["size"] in (size, None), f"the size is {size}, and the error says {fault}"
+        assert got == [], f"cut as {cutting}, {got} comes in front of the error"
     refusal = _error_of(lambda: strict.send(message))
-    assert isinstance(refusal, LocalProtocolError)
-    assert (refusal.size, refusal.limit) == (size, size - 1)
-    assert strict.outgoing() == []
+    assert isinstance(refusal, LocalProtocolError), f"{size} bytes are sent where {size - 1} are allowed"
+    assert (refusal.size, refusal.limit) == (size, size - 1), f"the refusal says {refusal.size}, {refusal.limit}"
+    assert strict.outgoing() == [], "something is written of a message that is refused"
 
 
 def _fault_at_end(decoder: Decoder, cutting: Sequence[bytes], got: list[bytes]) -> Fault | None:
@@ -407,11 +413,11 @@ def check_linear(framing: Framing, message: bytes, piece: int = 1, *, each: int 
     wire = b"".join(framing.encode(message))
     decoder = metered.decoder(limit=len(message))
     for start in range(0, len(wire), piece):
-        assert not decoder.take()
+        assert not decoder.take(), f"a message comes from {start} of {len(wire)} bytes"
         decoder.feed(wire[start : start + piece])
-    assert decoder.take() == [message]
+    assert decoder.take() == [message], "the message does not come out whole"
     assert metered.looked <= each * len(wire) + 100, f"{metered.looked / len(wire):.0f} looks a byte"
-    assert metered.calls <= 2 * len(wire) // piece + 10
+    assert metered.calls <= 2 * len(wire) // piece + 10, f"{metered.calls} calls for {len(wire) // piece} pieces"
 
 
 def check_backlog_is_cheap(framing: Framing, message: bytes, use: Callable[[Decoder, bytes], object]) -> None:
@@ -442,8 +448,8 @@ def check_takes_no_memory(framing: Framing, beginning: bytes, limit: int) -> Non
     tracemalloc.start()
     try:
         decoder.feed(beginning)
-        assert decoder.take() == []
-        assert not decoder.ready
+        assert decoder.take() == [], "a message comes from its beginning"
+        assert not decoder.ready, "ready, with nothing to take"
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -5,10 +5,10 @@ from typing import TypeVar
 
 __all__ = ["fewest"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-def fewest(items: list[T], fails: Callable[[list[T]], bool]) -> list[T]:
+def fewest(items: list[_T], fails: Callable[[list[_T]], bool]) -> list[_T]:
     """Leave out as many items as possible, as long as ``fails`` says that those left still fail.
 
     The result is such that no single item can be left out (delta debugging: Zeller, Hildebrandt, "Simplifying and

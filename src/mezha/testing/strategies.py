@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 try:
     from hypothesis import strategies as st
-except ImportError as error:  # pragma: no cover - the tests have it
+except ImportError as error:
     raise ImportError("mezha.testing.strategies needs Hypothesis: pip install 'mezha[testing]'") from error
 
 from mezha.framing import (
