@@ -73,7 +73,7 @@ def length_kernel(width: int, byteorder: str, offset: int, adjust: int, strip: i
         messages: list[bytes] = []
         end = len(data)
         last = end - width
-        for _ in repeat(None, count):
+        for _ in repeat(None, min(count, end)):  # a count need not fit a machine word
             if start > last:
                 break
             begin = start + width

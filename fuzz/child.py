@@ -1,0 +1,23 @@
+"""``python -m fuzz.child TARGET ...``: fuzz one target in this process; what follows its name goes to libFuzzer."""
+
+import shlex
+import sys
+
+import atheris
+
+
+def main() -> None:
+    """Hand the target to libFuzzer, which ends the process."""
+    target, *arguments = sys.argv[1:]
+    with atheris.instrument_imports(include=["mezha"]):
+        from fuzz.targets import check_of
+
+        check = check_of(target)
+    # libFuzzer calls itself by the first word, to merge.
+    itself = shlex.join([sys.executable, "-W", "error", "-m", "fuzz.child", target])
+    atheris.Setup([itself, *arguments], check)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
