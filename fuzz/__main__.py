@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from fuzz.corpus import load, path_of, save
+from fuzz.corpus import load, path, save
 from fuzz.targets import TARGETS
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +37,9 @@ def main() -> int:
     """Fuzz; return how many targets broke their promise."""
     options = _options()
     broken = 0
-    print(f"{'target':12}{'executions':>12}{'edges':>8}{'features':>10}{'inputs':>8}{'kept':>6}{'bytes':>8}", flush=True)
+    print(
+        f"{'target':12}{'executions':>12}{'edges':>8}{'features':>10}{'inputs':>8}{'kept':>6}{'bytes':>8}", flush=True
+    )
     for target in options.target or TARGETS:
         with tempfile.TemporaryDirectory() as folder:
             outcome = _fuzz(target, Path(folder), options.seed, options.runs, options.seconds)
@@ -66,20 +68,23 @@ def _options() -> argparse.Namespace:
 
 def _fuzz(target: str, folder: Path, seed: int, runs: int | None, seconds: int) -> Outcome | None:
     """Fuzz one target; print what it found and return None if its promise is broken."""
-    for name, inputs in (("kept", load(target)), ("new", [])):
-        (folder / name).mkdir()
-        for number, data in enumerate(inputs):
-            (folder / name / str(number)).write_bytes(data)
-    length = [f"-max_total_time={seconds}"] if runs is None else [f"-runs={runs}"]
-    places = [folder / "new", folder / "kept"]
-    log = _child(target, f"-seed={seed}", *length, *LIMITS, f"-artifact_prefix={folder}/found-", *places)
+    kept, new, seeds = folder / "kept", folder / "new", folder / "seeds"
+    kept.mkdir()
+    new.mkdir()
+    for number, data in enumerate(load(target)):
+        (kept / str(number)).write_bytes(data)
+    seeds.write_text(",".join(str(kept / str(number)) for number in range(len(load(target)))))  # in an order of its own
+    length = f"-max_total_time={seconds}" if runs is None else f"-runs={runs}"
+    log = _child(
+        target, f"-seed={seed}", length, *LIMITS, f"-artifact_prefix={folder}/found-", f"-seed_inputs=@{seeds}", new
+    )
     done = re.search(r"^#(\d+)\s+DONE\s+cov: (\d+) ft: (\d+) corp: (\d+)/", log, re.MULTILINE)
     if done:
         return Outcome(*map(int, done.groups()))
     print(log, file=sys.stderr)
     for found in folder.glob("found-*"):
         print(f"-- {target} broke its promise for the input {found.read_bytes().hex()}")
-        print(f"-- add that line to {path_of(target).relative_to(ROOT)}, and the tests fail until it is mended", flush=True)
+        print(f"-- add that line to {path('found', target).relative_to(ROOT)}: the tests fail until it is mended")
     return None
 
 
@@ -96,7 +101,12 @@ def _child(target: str, *arguments: str | Path) -> str:
     """Run libFuzzer, and return what it said."""
     command = [sys.executable, "-W", "error", "-m", "fuzz.child", target, *map(str, arguments)]
     ended = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env={**os.environ, **ENVIRONMENT},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     return ended.stdout
 

@@ -2,13 +2,13 @@
 
 import shlex
 import sys
-
-import atheris
+from importlib import import_module
 
 
 def main() -> None:
     """Hand the target to libFuzzer, which ends the process."""
     target, *arguments = sys.argv[1:]
+    atheris = import_module("atheris")
     with atheris.instrument_imports(include=["mezha"]):
         from fuzz.targets import check_of
 

@@ -1,7 +1,7 @@
 """What the fuzzer's bytes mean: pieces of a stream are taken off their front, choices off their end.
 
-So a byte more in the stream changes no choice, and what was found to matter goes on to matter. When the bytes are used up
-every choice is the first one: a target that goes on as long as there are some comes to an end.
+So a byte more in the stream changes no choice, and what was found to matter goes on to matter. When the bytes are used
+up, every choice is the first one: a target that goes on as long as there are some comes to an end.
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,9 @@ def _length(choices: Choices) -> str:
     head = offset + width
     strip = choices.one_of((*range(offset + 1), *range(head, head + 5)))
     unknown = strip if strip <= offset else strip - width
-    adjust = choices.one_of((0, -width, -head, max(strip - head, 0), choices.below(256) - 128, 2**63, -(2**63), -(2**64)))
+    adjust = choices.one_of(
+        (0, -width, -head, max(strip - head, 0), choices.below(256) - 128, 2**63, -(2**63), -(2**64))
+    )
     fixed = bytes(choices.below(256) for _ in range(unknown)).hex()
     order = choices.one_of(("big", "little"))
     return f"length:{width}:{order}:offset={offset}:adjust={adjust}:strip={strip}:fixed={fixed}"

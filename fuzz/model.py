@@ -1,6 +1,6 @@
 """The plainest way to read a stream, and the slowest: keep all of it, and ask ``split`` anew each time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from mezha.errors import MezhaError
@@ -8,6 +8,7 @@ from mezha.framing import Frame, Framing
 
 __all__ = ["Fault", "Model", "agreed", "attempt"]
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -29,8 +30,9 @@ def attempt(call: Callable[[], T]) -> T | Fault:
         return Fault(type(error).__name__, str(error), dict(vars(error)))
 
 
-def agreed(results: list[T]) -> T:
-    """Return what all of them are."""
+def agreed(some: Iterable[S], call: Callable[[S], T]) -> T:
+    """Do the same with all of them, and return what comes of it: the same."""
+    results = [call(one) for one in some]
     assert all(result == results[0] for result in results), f"they differ: {results}"
     return results[0]
 

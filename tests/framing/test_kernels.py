@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Literal, NamedTuple
 
@@ -358,6 +359,30 @@ def test_the_environment_can_force_plain_python() -> None:
     compiled = "True _Varint"
     assert choice() == choice("MEZHA_PURE=") == choice("MEZHA_PURE=0") == compiled
     assert choice("MEZHA_PURE=1") == "False function"
+
+
+@pytest.mark.parametrize(
+    ("setting", "accelerated"), [(None, True), ("", True), ("0", True), ("1", False), ("no", False)]
+)
+def test_what_is_compiled_is_taken_unless_the_environment_says_otherwise(
+    setting: str | None, accelerated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = ModuleType("mezha.framing._native")
+    spec = compiled.__spec__ = find_spec("mezha.framing.kernels")  # it can be found
+    assert spec
+    assert spec.loader
+    names = set(kernels.__all__) - {"accelerated"}
+    for name in names:
+        setattr(compiled, name, f"compiled {name}")
+    monkeypatch.setitem(sys.modules, "mezha.framing._native", compiled)
+    monkeypatch.delenv("MEZHA_PURE", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("MEZHA_PURE", setting)
+    anew = module_from_spec(spec)
+    spec.loader.exec_module(anew)
+    assert anew.accelerated is accelerated
+    chosen = compiled if accelerated else _plain
+    assert all(getattr(anew, name) is getattr(chosen, name) for name in names)
 
 
 def test_plain_python_does_where_nothing_was_compiled() -> None:
