@@ -1,12 +1,13 @@
-"""The quick doors of what holds bytes: ``pop`` hands out what is easy, and leaves the rest as it is to ``take``."""
+"""The quick doors of what holds bytes: ``pop`` and ``push`` do what is easy, and leave the rest as it is to others."""
 
 from copy import deepcopy
+from types import ModuleType
 
 import laws
 import pytest
 
 from mezha.errors import MessageTooLarge
-from mezha.framing import Decoder, Delimited, Framing, LengthPrefixed, Lines, Netstring, VarintPrefixed
+from mezha.framing import Decoder, Delimited, FixedSize, Framing, LengthPrefixed, Lines, Netstring, VarintPrefixed
 
 pytestmark = pytest.mark.usefixtures("twin")
 
@@ -113,6 +114,17 @@ def test_it_says_that_something_was_taken(decoder_of: type[Decoder], framing: Fr
 
 
 @every_quick
+def test_when_it_is_shut_nothing_comes_in_or_out(decoder_of: type[Decoder], framing: Framing) -> None:
+    decoder = decoder_of(deepcopy(framing))
+    decoder.feed(wire_of(framing, b"a"))
+    decoder.shut = True
+    decoder.feed(wire_of(framing, b"b"))
+    assert decoder.pop() is None
+    assert decoder.cut(9) == []
+    assert decoder.unused() == wire_of(framing, b"a")
+
+
+@every_quick
 def test_it_is_idle_when_nothing_is_here_nor_will_be(decoder_of: type[Decoder], framing: Framing) -> None:
     decoder = decoder_of(deepcopy(framing))
     assert decoder.idle() is True
@@ -126,3 +138,22 @@ def test_it_is_idle_when_nothing_is_here_nor_will_be(decoder_of: type[Decoder], 
     ended.feed(b"")
     shut.shut = True
     assert ended.idle() is shut.idle() is False
+
+
+@pytest.mark.parametrize("framing", [Lines(), Delimited(b"--"), FixedSize(2), LengthPrefixed(1, strip=0)], ids=str)
+def test_what_would_be_refused_is_not_pushed(twin: ModuleType, framing: Framing) -> None:
+    outgoing = twin.Outgoing(deepcopy(framing), 100, 100)
+    assert not outgoing.push(b"a\n--")
+    assert (outgoing.size, outgoing.collect()) == (0, [])
+
+
+def test_large_parts_go_out_as_they_are_and_small_ones_joined(twin: ModuleType) -> None:
+    outgoing = twin.Outgoing(LengthPrefixed(), 100, 100)
+    large, small = bytes(8192), bytes(8191)
+    outgoing.put([b"he", b"ad", large, b"ta"])
+    outgoing.put([b"il", small])
+    assert outgoing.size == 8 + 8192 + 8191
+    head, middle, tail = outgoing.collect()
+    assert (head, tail) == (b"head", b"tail" + small)
+    assert middle is large
+    assert outgoing.size == 0

@@ -129,6 +129,14 @@ def test_a_delimited_kernel_is_not_led_astray_by_false_beginnings(twin: ModuleTy
         assert run(message + b"aab", 0, false - 1, 9) == ([], 0)
 
 
+def test_a_plain_length_kernel_can_write() -> None:
+    usual = _plain.length_kernel(1, "big", 0, 0, 1, b"", b"")
+    assert isinstance(usual, _plain.Kernel)
+    assert usual.write(b"a" * 255) == b"\xff" + b"a" * 255
+    assert usual.write(b"a" * 256) is None
+    assert usual(b"\1a\0", 0, 9, 9) == ([b"a", b""], 3)
+
+
 # -- the twins against each other --------------------------------------------------------------------------------------
 
 
