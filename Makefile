@@ -1,6 +1,9 @@
 # make lab    the main job: the lab, live on this machine
 # make test   all tests, on every CPython from 3.11 up that is found
 # make sanitize  the tests of what is compiled, under the sanitizers of gcc
+# make coverage  which lines of the lower floors their own tests leave out; make test says so too
+# make fuzz   look for bytes that break a promise: SECONDS=60 for each target
+# make mutants  change the framing floor in some 1400 ways, and see which its tests do not notice: half an hour
 # make check  format, lint, types, and the snippets of the docs
 # make bench  how fast it is beside its peers: 15 minutes, writes benchmarks/RESULTS.md and results.svg
 # make bench-quick  only what it sets out to reach: two minutes, prints the tables
@@ -12,7 +15,7 @@ VENV := .venv
 SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx src/mezha/*/*.pxd)
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: lab test sanitize check bench bench-quick format clean
+.PHONY: lab test sanitize coverage fuzz mutants check bench bench-quick format clean
 
 lab: $(VENV)/ready-cli
 	$(VENV)/bin/mezha lab
@@ -22,6 +25,18 @@ test:
 
 sanitize:
 	PYTHON=$(PYTHON) $(PYTHON) tools/sanitize.py
+
+coverage: $(VENV)/ready-dev
+	$(VENV)/bin/python tools/coverage_by_module.py
+
+SECONDS ?= 60
+fuzz: $(VENV)/ready-dev
+	$(VENV)/bin/python -m fuzz --seconds $(SECONDS)
+
+mutants: $(VENV)/ready-mutants
+	rm -rf mutants
+	MEZHA_PURE=1 HYPOTHESIS_PROFILE=light $(VENV)/bin/mutmut run
+	$(VENV)/bin/mutmut results
 
 check: $(VENV)/ready-dev
 	$(VENV)/bin/ruff format --check
@@ -41,7 +56,7 @@ format: $(VENV)/ready-dev
 	$(VENV)/bin/ruff format
 
 clean:
-	rm -rf $(VENV) .envs build dist src/*.egg-info src/mezha/*/*.so .*_cache .hypothesis .coverage* htmlcov
+	rm -rf $(VENV) .envs build dist mutants src/*.egg-info src/mezha/*/*.so .*_cache .hypothesis .coverage* htmlcov
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -52,6 +67,10 @@ $(VENV)/ready-cli: $(SOURCES) | $(VENV)/bin/python
 
 $(VENV)/ready-dev: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[dev]'
+	touch $@
+
+$(VENV)/ready-mutants: $(SOURCES) | $(VENV)/bin/python
+	$(INSTALL) '.[mutants]'
 	touch $@
 
 $(VENV)/ready-bench: $(SOURCES) | $(VENV)/bin/python

@@ -62,7 +62,7 @@ def main() -> int:
     failed = 0
     import_module("hypothesis.stateful")  # once, for all of the processes
     # Each module has a process of its own, in which nothing of mezha has been imported yet.
-    with multiprocessing.get_context("fork").Pool(maxtasksperchild=1) as pool:
+    with multiprocessing.get_context("fork" if os.name == "posix" else "spawn").Pool(maxtasksperchild=1) as pool:
         wanted = sys.argv[1:] or pool.apply(modules)
         for module, missing in zip(wanted, pool.imap(uncovered, wanted, chunksize=1), strict=True):
             failed += bool(missing)

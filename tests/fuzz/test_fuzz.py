@@ -13,10 +13,11 @@ import pytest
 
 from fuzz import __main__ as command
 from fuzz import corpus
-from fuzz.choices import Choices
+from fuzz.choices import Choices, framing
 from fuzz.targets import TARGETS, check_of
 from mezha.engine import Framed
 from mezha.framing import Data, Decoder, FixedSize
+from mezha.framing.names import NAMES
 
 every_target = pytest.mark.parametrize("target", TARGETS)
 
@@ -107,6 +108,11 @@ def test_choices_come_off_the_end_and_pieces_off_the_front() -> None:
     assert choices.piece(100) == b"eam"
     assert not choices
     assert (choices.below(9), choices.one_of("abc"), choices.piece(1)) == (0, "a", b"")
+
+
+def test_every_framing_is_fuzzed() -> None:
+    chosen = {framing(Choices(bytes([number]))).partition(":")[0] for number in range(256)}
+    assert chosen == set(NAMES)
 
 
 if find_spec("atheris"):
