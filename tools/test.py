@@ -2,8 +2,8 @@
 
 The laws are tried with many examples on the default interpreter, and with fewer on the others. What can be compiled
 has to be; where there is no compiler, say ``MEZHA_BUILD=pure``. Without arguments, the tests of what has a compiled
-twin run a second time on the default interpreter, in plain Python, and there it is measured whether the lower floors are
-covered.
+twin run a second time on the default interpreter, in plain Python, and it is measured there whether the lower floors
+are covered.
 """
 
 import os
