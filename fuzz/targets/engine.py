@@ -32,7 +32,7 @@ def check(data: bytes) -> None:
     except ValueError:  # there is no such framing, or none with such a limit
         return
     while choices:
-        match choices.below(13):
+        match choices.below(14):
             case 0 | 1:
                 connection.receive(choices.piece(1 + choices.below(64)))
             case 2 | 3:
@@ -52,6 +52,8 @@ def check(data: bytes) -> None:
             case 10:
                 connection.full()
             case 11:
+                connection.echo(1 << choices.below(18))
+            case 12:
                 connection.end()
             case _:
                 choices.one_of((connection.lose, connection.close))()
@@ -84,11 +86,12 @@ class Connection:
             return
         for engine in self._engines:
             space = engine.space()
-            if piece and space is not None and len(space) >= len(piece):
-                space[: len(piece)] = piece
-                engine.receive(space[: len(piece)], self._now)
-            else:
-                engine.receive(piece, self._now)
+            lent = 0 if space is None else min(len(space), len(piece))
+            if space is not None and lent:
+                space[:lent] = piece[:lent]
+                engine.receive(space[:lent], self._now)
+            if piece[lent:] or not piece:
+                engine.receive(piece[lent:], self._now)
         self._model.feed(piece)
         self._peer_ended = not piece
         self._look()
@@ -139,14 +142,22 @@ class Connection:
         self._accepted.append(message)
 
     def full(self) -> None:
-        """Ask whether to go on reading."""
-        agreed(self._engines, lambda engine: engine.full())
+        """Ask whether to go on reading: not, only where there is something to take."""
+        full = agreed(self._engines, lambda engine: engine.full())
+        assert not full or self._model.failed or self._model.verdict()
 
-    def put_on_the_wire(self) -> None:
+    def put_on_the_wire(self) -> bytes:
         """Hand over what was sent."""
         assert agreed(self._engines, lambda engine: engine.outgoing_size) == len(self._waiting)
-        assert agreed(self._engines, lambda engine: b"".join(engine.outgoing())) == self._waiting
-        self._waiting = b""
+        wire, self._waiting = self._waiting, b""
+        assert agreed(self._engines, lambda engine: b"".join(engine.outgoing())) == wire
+        return wire
+
+    def echo(self, size: int) -> None:
+        """Let the peer send back what was sent, in pieces."""
+        wire = self.put_on_the_wire()
+        for start in range(0, len(wire), size):
+            self.receive(wire[start : start + size])
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
