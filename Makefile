@@ -4,6 +4,7 @@
 # make coverage  which lines of the lower floors their own tests leave out; make test says so too
 # make fuzz   look for bytes that break a promise: SECONDS=60 for each target
 # make mutants  change the framing floor in some 1400 ways, and see which its tests do not notice: half an hour
+# make simulate  thousands of connections in virtual time; SEED=17 shows one of them again
 # make check  format, lint, types, and the snippets of the docs
 # make bench  how fast it is beside its peers: 15 minutes, writes benchmarks/RESULTS.md and results.svg
 # make bench-quick  only what it sets out to reach: two minutes, prints the tables
@@ -15,7 +16,7 @@ VENV := .venv
 SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx src/mezha/*/*.pxd)
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: lab test sanitize coverage fuzz mutants check bench bench-quick format clean
+.PHONY: lab test sanitize coverage fuzz mutants simulate check bench bench-quick format clean
 
 lab: $(VENV)/ready-cli
 	$(VENV)/bin/mezha lab
@@ -37,6 +38,9 @@ mutants: $(VENV)/ready-mutants
 	rm -rf mutants
 	MEZHA_PURE=1 HYPOTHESIS_PROFILE=light $(VENV)/bin/mutmut run
 	$(VENV)/bin/mutmut results
+
+simulate: $(VENV)/ready-dev
+	PYTHONPATH=tests $(VENV)/bin/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(WORLDS),--worlds $(WORLDS))
 
 check: $(VENV)/ready-dev
 	$(VENV)/bin/ruff format --check

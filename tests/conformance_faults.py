@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from conformance_net import U32, Net, frames, law
-from cuts import byte_by_byte, pieces, whole
 from flavours import PATIENCE, Peer, until, until_stalled
 
 from mezha import (
@@ -29,6 +28,7 @@ from mezha import (
     VarintPrefixed,
 )
 from mezha.engine import State
+from mezha.testing.cuts import byte_by_byte, pieces, whole
 
 LIMIT = 100
 LIMITS = Limits(max_message=LIMIT)

@@ -233,15 +233,16 @@ class Net:
 
         async def close() -> None:
             await asyncio.gather(*(peer.close() for peer in self._peers))
+            await self.flavour.finish()
 
         self._runner.run(close())
         self._executor.shutdown()
 
-    async def left_tasks(self) -> set[asyncio.Task[Any]]:
+    async def left(self) -> set[Any]:
         """Return the tasks that are still there, once those cancelled had their chance to end."""
         for _ in range(5):
             await asyncio.sleep(0)
-        return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+        return asyncio.all_tasks() - {asyncio.current_task()} | await self.flavour.left()
 
 
 @dataclass(frozen=True)
@@ -283,10 +284,10 @@ def open_net(flavour: Flavour, transport: str, path: Path) -> Generator[Net]:
         net = Net(flavour, transport, path, runner)
         try:
             yield net
-            left = runner.run(net.left_tasks())
+            left = runner.run(net.left())
             assert not left, f"left running: {left}"
         finally:
             net.finish()
-    assert set(threading.enumerate()) <= threads
+    assert not {thread for thread in threading.enumerate() if not flavour.keeps(thread)} - threads
     gc.collect()  # a socket that nobody closed warns now, and warnings are errors
     gc.freeze()  # the next time, it need not look at what was left this time

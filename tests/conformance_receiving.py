@@ -3,11 +3,9 @@
 import asyncio
 
 from conformance_net import U32, Net, frames, law
-from cuts import byte_by_byte, pieces
 from flavours import until
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import cuttings, messages
 
 from mezha import (
     ClosedByPeer,
@@ -20,6 +18,8 @@ from mezha import (
     Netstring,
     VarintPrefixed,
 )
+from mezha.testing.cuts import byte_by_byte, pieces
+from mezha.testing.strategies import cuttings, messages
 
 FRAMINGS: list[Framing] = [
     LengthPrefixed(4),

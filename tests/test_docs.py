@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import laws
 import pytest
 import trustme
 from child import Child
@@ -21,9 +20,10 @@ from docs_blocks import ROOT, Block, blocks, check
 from mezha.cli import experiment, main, report
 from mezha.cli.picture import text_of
 from mezha.cli.texts import TEXTS
+from mezha.testing import laws
 
 ENGLISH, UKRAINIAN = "README.md", "README.uk.md"
-PAGES = (ENGLISH, UKRAINIAN, "SECURITY.md", "docs/guide.md", "docs/framings.md")
+PAGES = (ENGLISH, UKRAINIAN, "SECURITY.md", "docs/guide.md", "docs/framings.md", "docs/testing.md")
 DOCUMENTS = (*PAGES, "docs/performance.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 every_page = pytest.mark.parametrize("page", PAGES)
@@ -187,7 +187,7 @@ def test_every_command_is_understood(command: str, monkeypatch: pytest.MonkeyPat
     def reached(*_: object, **__: object) -> None:
         raise Understood
 
-    for place in ("serving.listen", "send.connect", "experiment.plain_rounds"):
+    for place in ("serving.listen", "send.connect", "chaos.Chaos", "experiment.plain_rounds"):
         module, name = place.split(".")
         monkeypatch.setattr(importlib.import_module(f"mezha.cli.{module}"), name, reached)
     match shlex.split(command.split("|")[-1], comments=True):

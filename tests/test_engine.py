@@ -5,12 +5,10 @@ import tracemalloc
 from array import array
 from collections.abc import Callable, Iterable
 
-import laws
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from strategies import FRAMINGS, cuttings, messages, streams
 
 from mezha import engine as engine_module
 from mezha.engine import Engine, Framed, State, as_view
@@ -28,6 +26,8 @@ from mezha.errors import (
 )
 from mezha.framing import Delimited, FixedSize, Framing, LengthPrefixed, Lines, Netstring
 from mezha.limits import Limits, Timeouts
+from mezha.testing import laws
+from mezha.testing.strategies import FRAMINGS, cuttings, messages, streams
 
 every_framing = pytest.mark.parametrize("kind", FRAMINGS, ids=lambda kind: kind.__name__)
 
@@ -715,7 +715,7 @@ class FramedAgainstModel(RuleBasedStateMachine):
         piece = bytes(self.way[:size])
         del self.way[:size]
         self.engine.receive(piece, self.now)
-        if not self.fault_seen:
+        if not self.fault_seen and not self.closed:  # what comes after that is thrown away
             self.arrived += piece
             self.times += [self.now] * len(piece)
 

@@ -22,6 +22,7 @@ FLOORS = {
     "observe": 2,
     "session": 3,
     "settings": 3,
+    "opening": 4,
     "serving": 4,
     "sockets": 4,
     "blocking": 4,

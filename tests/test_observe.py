@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import laws
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from mezha.framing import Data, LengthPrefixed, Lines
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observed, Observer
 from mezha.settings import Settings
+from mezha.testing import laws
 
 
 class Recorder(Observer):

@@ -2,11 +2,12 @@
 
 import errno
 import logging
+import socket
 
 import pytest
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, MessageTooLarge
-from mezha.serving import GONE, log_end
+from mezha.serving import GONE, Listening, log_end
 
 log = logging.getLogger("mezha.test")
 
@@ -49,6 +50,35 @@ def test_a_fault_of_the_handler_has_its_traceback(stopping: bool, caplog: pytest
     assert record.exc_info[1] is error
 
 
+@pytest.mark.parametrize(
+    ("errors", "level", "text"),
+    [
+        ([ClosedByPeer("gone")], logging.DEBUG, "closed by the peer"),
+        ([ClosedByPeer("gone"), ExceptionGroup("in", [ClosedByPeer("gone")])], logging.DEBUG, "closed by the peer"),
+        ([ClosedByPeer("gone"), ConnectionLost("reset")], logging.WARNING, "ConnectionLost: reset"),
+        ([ExceptionGroup("in", [TimeoutError("slow")])], logging.WARNING, "TimeoutError: slow"),
+        ([ConnectionLost("reset"), ExceptionGroup("in", [KeyError("mine")])], logging.ERROR, "the handler failed"),
+    ],
+)
+def test_a_group_is_told_by_its_worst(
+    errors: list[Exception], level: int, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = ExceptionGroup("tasks", errors)
+    record = _logged(group, caplog, stopping=False)
+    assert (record.levelno, record.getMessage()) == (level, f"10.0.0.1:5: {text}")
+    assert (record.exc_info or (None, None))[1] is (group if level == logging.ERROR else None)
+
+
 def test_what_is_gone_and_what_is_worth_a_pause() -> None:
     assert all(isinstance(OSError(code, ""), GONE) for code in (errno.EAGAIN, errno.ECONNABORTED, errno.ECONNRESET))
     assert not any(isinstance(OSError(code, ""), GONE) for code in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS))
+
+
+def test_where_it_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        listening = Listening([one, other])
+        port = one.getsockname()[1]
+    assert listening.sockets == (one, other)
+    assert listening.addresses[0] == f"127.0.0.1:{port}"
+    assert len(listening.addresses) == 2
+    assert listening.port == port

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import certificates
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mezha.framing import Data
 from mezha.sockets import (
     AddressInfo,
     address_name,
@@ -16,6 +19,8 @@ from mezha.sockets import (
     bind_unix,
     close_listening,
     connect_unix,
+    drop,
+    own_and_peer_address,
     port_of,
     require_place,
     server_name,
@@ -109,6 +114,23 @@ def test_tune_forgives_a_connection_that_is_gone() -> None:
     sock = socket.socket()
     sock.close()
     tune(sock)
+
+
+def test_the_addresses_of_both_sides() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        with socket.create_connection(listening.getsockname()) as sock:
+            assert own_and_peer_address(sock) == (sock.getsockname(), listening.getsockname())
+        assert own_and_peer_address(listening) == (listening.getsockname(), None)
+        assert own_and_peer_address(sock) == (None, None)
+
+
+@given(st.lists(st.binary(max_size=5)), st.data())
+def test_drop(buffers: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(buffers)
+    count = data.draw(st.integers(0, len(stream)))
+    left: list[Data] = list(buffers)
+    drop(left, count)
+    assert b"".join(left) == stream[count:]
 
 
 def test_bind_tcp_at_one_address() -> None:

@@ -19,6 +19,12 @@ MODULES = [
     "mezha.framing",
     "mezha.limits",
     "mezha.observe",
+    "mezha.trio",
+    "mezha.testing",
+    "mezha.testing.driver",
+    "mezha.testing.line",
+    "mezha.testing.script",
+    "mezha.testing.wire",
 ]
 
 every_module = pytest.mark.parametrize("module", [importlib.import_module(name) for name in MODULES], ids=MODULES)

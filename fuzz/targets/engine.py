@@ -10,7 +10,7 @@ MessageTooLarge, MessageTooSlow, ClosedByPeer, ClosedByUs and ConnectionLost; fr
 
 from fuzz.choices import LIMITS, Choices, framing
 from fuzz.copies import COPIES
-from fuzz.laws import refuses
+from mezha.testing.laws import refuses
 from fuzz.model import Fault, Model, agreed, attempt
 from mezha.engine import Engine
 from mezha.limits import Limits, Timeouts

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from fuzz.choices import LIMITS, Choices, framing
 from fuzz.copies import COPIES
-from fuzz.laws import check_inverse, check_reverse, check_split, known, refuses
+from mezha.testing.laws import check_inverse, check_reverse, check_split, known, refuses
 from fuzz.model import attempt
 from mezha.errors import FramingError, MessageTooLarge
 from mezha.framing import Framing, Lines, parse_framing

@@ -1,10 +1,14 @@
-"""What the servers of all flavours share: when to try again, and how the end of a connection is told to the log."""
+"""What the servers of all flavours share: where they listen, when to try again, how an end is told to the log."""
 
 import logging
+import socket
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 from mezha.errors import ClosedByPeer, MezhaError
+from mezha.sockets import address_name, port_of
 
-__all__ = ["GONE", "PAUSE", "log_end"]
+__all__ = ["GONE", "PAUSE", "Listening", "log_end"]
 
 #: An accept that fails so has come too late: another thread has that connection, or its client left before.
 GONE = (BlockingIOError, ConnectionError)
@@ -12,14 +16,62 @@ GONE = (BlockingIOError, ConnectionError)
 PAUSE = 0.1
 
 
+class Listening:
+    """Listening sockets, and where they are."""
+
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
+        #: The listening sockets: a host may have several addresses.
+        self.sockets = tuple(sockets)
+        self._names = tuple(address_name(sock.getsockname()) for sock in sockets)
+        self._port = port_of(sockets)
+        self._closed = False
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it listens, as people write it."""
+        return self._names
+
+    @property
+    def port(self) -> int:
+        """The TCP port.
+
+        Raises:
+            ValueError: it listens on a Unix socket.
+
+        """
+        if self._port is None:
+            raise ValueError(f"{self._names[0]} is a Unix socket, and has no port")
+        return self._port
+
+    def __repr__(self) -> str:
+        flavour = type(self).__module__.rpartition(".")[0]
+        return f"<{flavour}.Listener {', '.join(self._names)}{', closed' * self._closed}>"
+
+
 def log_end(log: logging.Logger, name: str, error: Exception, *, stopping: bool) -> None:
     """Log what a handler raised: a fault of the peer or of the network in a line, one of its own with the traceback.
 
-    Call it where ``error`` is being handled.
+    A group of exceptions, as a handler with tasks of its own may raise, is told by the worst that is in it. Call it
+    where ``error`` is being handled.
     """
-    if isinstance(error, ClosedByPeer):
-        log.debug("%s: closed by the peer", name)
-    elif isinstance(error, MezhaError | OSError):
-        log.log(logging.DEBUG if stopping else logging.WARNING, "%s: %s: %s", name, type(error).__name__, error)
+    worst = max(_leaves(error), key=_gravity)
+    match _gravity(worst):
+        case 0:
+            log.debug("%s: closed by the peer", name)
+        case 1:
+            log.log(logging.DEBUG if stopping else logging.WARNING, "%s: %s: %s", name, type(worst).__name__, worst)
+        case _:
+            log.exception("%s: the handler failed", name)
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    if isinstance(error, ExceptionGroup):
+        for inner in cast("ExceptionGroup[Exception]", error).exceptions:
+            yield from _leaves(inner)
     else:
-        log.exception("%s: the handler failed", name)
+        yield error
+
+
+def _gravity(error: Exception) -> int:
+    """Say whose doing it was: 0 for an orderly end, 1 for a fault of the peer or of the network, 2 for our own."""
+    return 0 if isinstance(error, ClosedByPeer) else 1 if isinstance(error, MezhaError | OSError) else 2

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from mezha.framing import Data
+
 __all__ = [
     "RETRY",
     "AddressInfo",
@@ -18,6 +20,8 @@ __all__ = [
     "bind_unix",
     "close_listening",
     "connect_unix",
+    "drop",
+    "own_and_peer_address",
     "port_of",
     "require_place",
     "server_name",
@@ -78,6 +82,31 @@ def address_name(address: object) -> str:
             return os.fsdecode(path).replace("\0", "@", 1)
         case _:
             return "unnamed"
+
+
+def own_and_peer_address(sock: object) -> tuple[object, object]:
+    """Return the addresses of both sides, each ``None`` where there is none, or none any more."""
+
+    def ask(question: str) -> object:
+        try:
+            return getattr(sock, question)()
+        except (AttributeError, OSError):  # it is no socket at all; or reset already
+            return None
+
+    return ask("getsockname"), ask("getpeername")
+
+
+def drop(buffers: list[Data], count: int) -> None:
+    """Remove from the front ``count`` bytes, which the system has taken."""
+    gone = 0
+    for buffer in buffers:
+        if len(buffer) > count:
+            break
+        count -= len(buffer)
+        gone += 1
+    del buffers[:gone]
+    if count:
+        buffers[0] = memoryview(buffers[0])[count:]
 
 
 def bind_tcp(places: Sequence[AddressInfo], *, backlog: int) -> list[socket.socket]:

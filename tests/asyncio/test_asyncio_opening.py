@@ -23,6 +23,7 @@ from mezha.blocking import connect as blocking_connect
 from mezha.engine import State
 from mezha.framing import FixedSize, LengthPrefixed, Lines
 from mezha.observe import Observer
+from mezha.testing import Script
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems count a backlog in other ways")
 
@@ -356,16 +357,8 @@ async def test_a_plain_client_of_a_tls_server(caplog: pytest.LogCaptureFixture) 
 
 
 async def test_a_tls_client_of_a_plain_server() -> None:
-    async with listen("localhost", 0, framing=Lines()) as listener:
-
-        async def answer() -> None:
-            async with await listener.accept() as peer:
-                await peer.send(b"I do not understand")
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(answer())
-            with pytest.raises(ssl.SSLError):
-                await connect("localhost", listener.port, framing=Lines(), tls=certificates.client())
+    with Script().say(b"I do not understand") as peer, pytest.raises(ssl.SSLError):
+        await connect(*peer.address, framing=Lines(), tls=certificates.client())
 
 
 async def test_mutual_tls(caplog: pytest.LogCaptureFixture) -> None:

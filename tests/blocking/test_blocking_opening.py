@@ -21,6 +21,7 @@ from mezha import ClosedByPeer, ConnectionLost, Limits, Timeouts, TruncatedMessa
 from mezha.blocking import Peer, connect, listen, serve, wrap
 from mezha.framing import FixedSize, LengthPrefixed, Lines
 from mezha.observe import Observer
+from mezha.testing import Script
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems count a backlog in other ways")
 
@@ -344,17 +345,9 @@ def test_a_plain_client_of_a_tls_server(pool: ThreadPoolExecutor, caplog: pytest
     assert re.match(r"127\.0\.0\.1:\d+: connection not opened: .*SSL", record.getMessage())
 
 
-def test_a_tls_client_of_a_plain_server(pool: ThreadPoolExecutor) -> None:
-    with listen("localhost", 0, framing=Lines()) as listener:
-
-        def answer() -> None:
-            with listener.accept() as peer:
-                peer.send(b"I do not understand")
-
-        answering = pool.submit(answer)
-        with pytest.raises(ssl.SSLError):
-            connect("localhost", listener.port, framing=Lines(), tls=certificates.client())
-        answering.result(PATIENCE)
+def test_a_tls_client_of_a_plain_server() -> None:
+    with Script().say(b"I do not understand") as peer, pytest.raises(ssl.SSLError):
+        connect(*peer.address, framing=Lines(), tls=certificates.client())
 
 
 def test_mutual_tls(pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture) -> None:

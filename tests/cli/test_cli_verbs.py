@@ -2,15 +2,14 @@
 
 import json
 import shutil
-import socket
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
 from cli.program import Run, Start
+
+from mezha.testing import Script
 
 
 def test_send_and_listen(mezha: Run, start: Start) -> None:
@@ -136,16 +135,10 @@ def test_a_reply_that_does_not_come(mezha: Run, start: Start) -> None:
 
 
 def test_a_peer_that_ends_too_soon(mezha: Run) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        command = [sys.executable, "-m", "mezha", "send", str(server.getsockname()[1]), "--framing", "lines"]
-        with subprocess.Popen([*command, "--replies", "2", "x"], stdout=-1, stderr=-1, text=True) as process:
-            peer, _ = server.accept()
-            with peer:
-                assert peer.recv(10) == b"x\n"
-                peer.sendall(b"one\n")
-            out, err = process.communicate(timeout=20)
-    assert (process.returncode, out) == (1, "one\n")
-    assert err == "mezha send: the peer ended its stream after 1 of 2 replies\n"
+    with Script(limit=20).expect(b"x\n").say(b"one\n").close() as peer:
+        done = mezha("send", str(peer.address[1]), "--framing", "lines", "--replies", "2", "x")
+    assert (done.returncode, done.stdout) == (1, "one\n")
+    assert done.stderr == "mezha send: the peer ended its stream after 1 of 2 replies\n"
 
 
 def test_the_port_is_taken(mezha: Run, start: Start) -> None:

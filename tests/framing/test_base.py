@@ -4,15 +4,15 @@ import copy
 import pickle
 from collections.abc import Sequence
 
-import laws
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import FRAMINGS, in_parts, messages, streams
 
 from mezha.engine import Framed
 from mezha.framing import Data, Decoder, Frame, Framing, LengthPrefixed, Lines, Need, Run, parse_framing
 from mezha.limits import Limits, Timeouts
+from mezha.testing import laws
+from mezha.testing.strategies import FRAMINGS, in_parts, messages, streams
 
 every_framing = pytest.mark.parametrize("kind", FRAMINGS, ids=lambda kind: kind.__name__)
 

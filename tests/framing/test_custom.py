@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import laws
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import cuttings
 
 from mezha.engine import Framed
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
 from mezha.framing import Data, Decoder, Frame, Framing, Need, parse_framing
+from mezha.testing import laws
+from mezha.testing.strategies import cuttings
 
 
 @dataclass(frozen=True)

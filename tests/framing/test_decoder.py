@@ -3,12 +3,9 @@
 import tracemalloc
 from collections.abc import Callable, Iterator
 
-import cuts
-import laws
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import FRAMINGS, cuttings, messages, streams
 
 from mezha.errors import FramingError, MessageTooLarge, TruncatedMessage
 from mezha.framing import (
@@ -24,6 +21,8 @@ from mezha.framing import (
     Netstring,
     VarintPrefixed,
 )
+from mezha.testing import cuts, laws
+from mezha.testing.strategies import FRAMINGS, cuttings, messages, streams
 
 every_framing = pytest.mark.parametrize("kind", FRAMINGS, ids=lambda kind: kind.__name__)
 

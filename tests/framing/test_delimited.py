@@ -1,7 +1,5 @@
 """Delimited and Lines: what they carry, what they refuse, and the edges of markers and limits."""
 
-import cuts
-import laws
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -9,6 +7,7 @@ from hypothesis import strategies as st
 from mezha.errors import LocalProtocolError, MessageTooLarge
 from mezha.framing import Delimited, Frame, Framing, Lines, Need, parse_framing
 from mezha.limits import Timeouts
+from mezha.testing import cuts, laws
 
 
 def split(framing: Framing, data: bytes, limit: int = 100, resume: int = 0) -> Frame | Need:

@@ -3,11 +3,11 @@
 from copy import deepcopy
 from types import ModuleType
 
-import laws
 import pytest
 
 from mezha.errors import MessageTooLarge
 from mezha.framing import Decoder, Delimited, FixedSize, Framing, LengthPrefixed, Lines, Netstring, VarintPrefixed
+from mezha.testing import laws
 
 pytestmark = pytest.mark.usefixtures("twin")
 

@@ -1,12 +1,12 @@
 """FixedSize: messages of one size, and no others."""
 
-import laws
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.errors import LocalProtocolError
 from mezha.framing import FixedSize, Frame, Need
+from mezha.testing import laws
 
 
 def test_nothing_stands_between_messages() -> None:

@@ -12,14 +12,14 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Literal, NamedTuple
 
-import laws
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import FRAMINGS, messages, streams
 
 import mezha
 from mezha.framing import Delimited, Framing, LengthPrefixed, Lines, Run, VarintPrefixed, _plain, kernels
+from mezha.testing import laws
+from mezha.testing.strategies import FRAMINGS, messages, streams
 
 KERNELS: list[type[Framing]] = [LengthPrefixed, VarintPrefixed, Delimited, Lines]
 every_kernel = pytest.mark.parametrize("kind", KERNELS, ids=lambda kind: kind.__name__)

@@ -4,14 +4,15 @@ import pickle
 import re
 from typing import Any
 
-import laws
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from strategies import Vast, length_prefixed
+from vast import Vast
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
 from mezha.framing import Frame, LengthPrefixed, Need, parse_framing
+from mezha.testing import laws
+from mezha.testing.strategies import length_prefixed
 
 HELLO = b"HELLO, WORLD"
 

@@ -5,7 +5,6 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import FRAMINGS
 
 from mezha.framing import (
     Delimited,
@@ -18,6 +17,7 @@ from mezha.framing import (
     names,
     parse_framing,
 )
+from mezha.testing.strategies import FRAMINGS
 
 
 @given(st.one_of(*FRAMINGS.values()))

@@ -1,12 +1,12 @@
 """Netstring: a length in digits, a colon, a comma, and no leeway."""
 
-import laws
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mezha.errors import FramingError, MessageTooLarge
 from mezha.framing import Frame, Need, Netstring
+from mezha.testing import laws
 
 framing = Netstring()
 

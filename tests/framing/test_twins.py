@@ -9,7 +9,6 @@ from copy import deepcopy
 from types import ModuleType
 from typing import Any
 
-import laws
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +20,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from strategies import FRAMINGS, messages, signs
 
 from mezha.errors import FramingError, MessageTooLarge, TruncatedMessage
 from mezha.framing import (
@@ -38,6 +36,8 @@ from mezha.framing import (
     VarintPrefixed,
 )
 from mezha.limits import Limits
+from mezha.testing import laws
+from mezha.testing.strategies import FRAMINGS, messages, signs
 
 LARGE = 64 << 10  # from here on a message may be given memory of its own
 

@@ -1,13 +1,13 @@
 """VarintPrefixed: a length in base 128, minimal and of 32 bits at most."""
 
-import laws
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from strategies import Vast
+from vast import Vast
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
 from mezha.framing import Frame, Need, VarintPrefixed
+from mezha.testing import laws
 
 framing = VarintPrefixed()
 LONGEST = 2**32 - 1

@@ -3,42 +3,18 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable
 
 from mezha.asyncio.peer import Peer
 from mezha.asyncio.server import Listener, Server, open_peer
 from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
+from mezha.opening import Opening
 from mezha.settings import Settings
 from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, require_place, server_name
 
-__all__ = ["Opening", "connect", "listen", "serve", "wrap"]
-
-T = TypeVar("T", bound=AbstractAsyncContextManager[Any])
-
-
-class Opening(Generic[T]):
-    """Something about to be opened: ``await`` it, or open and close it with ``async with``."""
-
-    def __init__(self, open_it: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        self._open = open_it
-        self._opened: T
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._open().__await__()
-
-    async def __aenter__(self) -> T:
-        self._opened = await self._open()
-        return self._opened
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._opened.__aexit__(kind, error, traceback)
+__all__ = ["connect", "listen", "serve", "wrap"]
 
 
 def connect(

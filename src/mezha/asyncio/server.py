@@ -12,9 +12,9 @@ from typing import Self
 from mezha.asyncio.driver import Driver
 from mezha.asyncio.peer import Peer
 from mezha.errors import ClosedByUs
-from mezha.serving import GONE, PAUSE, log_end
+from mezha.serving import GONE, PAUSE, Listening, log_end
 from mezha.settings import Settings
-from mezha.sockets import address_name, close_listening, port_of
+from mezha.sockets import address_name, close_listening
 
 __all__ = ["Listener", "Server", "open_peer"]
 
@@ -45,42 +45,21 @@ async def open_peer(
     return Peer(driver, close_timeout=settings.times.close)
 
 
-class Listener:
+class Listener(Listening):
     """Listening sockets: ``accept`` the peers that connect, or iterate over them. Belongs to the running loop."""
 
     def __init__(
         self, sockets: Sequence[socket.socket], settings: Settings, *, tls: ssl.SSLContext | None = None
     ) -> None:
-        #: The listening sockets: a host may have several addresses.
-        self.sockets = tuple(sockets)
+        super().__init__(sockets)
         self._settings = settings
         self._tls = tls
-        self._names = tuple(address_name(sock.getsockname()) for sock in sockets)
-        self._port = port_of(sockets)
-        self._closed = False
         self._accepted: asyncio.Queue[tuple[socket.socket, object] | None] = asyncio.Queue(_AHEAD)
         self._acceptors: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
         for sock in sockets:
             sock.setblocking(False)
             self._acceptors.append(asyncio.create_task(self._accept_from(sock)))
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """Where it listens, as people write it."""
-        return self._names
-
-    @property
-    def port(self) -> int:
-        """The TCP port.
-
-        Raises:
-            ValueError: it listens on a Unix socket.
-
-        """
-        if self._port is None:
-            raise ValueError(f"{self._names[0]} is a Unix socket, and has no port")
-        return self._port
 
     async def accept(self) -> Peer:
         """Wait for the next peer, and return it. One that fails in TLS is logged and passed over.
@@ -157,9 +136,6 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"<mezha.asyncio.Listener {', '.join(self._names)}{', closed' * self._closed}>"
 
     async def _accept_from(self, sock: socket.socket) -> None:
         while not self._closed:

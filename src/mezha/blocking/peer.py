@@ -5,7 +5,7 @@ import ssl
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from types import TracebackType
@@ -17,7 +17,7 @@ from mezha.engine import Engine, State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError, MezhaError, SendTimeout
 from mezha.framing import Data
 from mezha.settings import Settings
-from mezha.sockets import address_name
+from mezha.sockets import address_name, drop, own_and_peer_address
 
 __all__ = ["Peer", "open_peer"]
 
@@ -46,8 +46,7 @@ class Peer(Ends):
         self._detached = False
         # Encoded and not yet taken by the system. Never the beginning of a message, unless a thread is in send().
         self._unsent: list[Data] = []
-        self._local = _address(stream.socket.getsockname)
-        self._remote = _address(stream.socket.getpeername)
+        self._local, self._remote = own_and_peer_address(stream.socket)
 
     # ``send`` and ``recv`` are those of Ends.
 
@@ -366,7 +365,7 @@ class Peer(Ends):
                 if taken is None:
                     break
                 done += taken
-                _drop(self._unsent, taken)
+                drop(self._unsent, taken)
             else:
                 return
         except OSError as error:
@@ -413,23 +412,3 @@ def _acquire(lock: threading.Lock, deadline: float | None) -> bool:
 
 def _own(message: Data) -> bytes:
     return message if isinstance(message, bytes) else bytes(as_view(message))
-
-
-def _drop(buffers: list[Data], count: int) -> None:
-    """Remove ``count`` bytes from the front."""
-    gone = 0
-    for buffer in buffers:
-        if len(buffer) > count:
-            break
-        count -= len(buffer)
-        gone += 1
-    del buffers[:gone]
-    if count:
-        buffers[0] = memoryview(buffers[0])[count:]
-
-
-def _address(ask: Callable[[], object]) -> object:
-    try:
-        return ask()
-    except OSError:  # reset already
-        return None

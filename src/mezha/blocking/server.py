@@ -14,16 +14,16 @@ from typing import Self
 from mezha.blocking.peer import Peer, open_peer
 from mezha.blocking.stream import Stream, TLSStream, open_stream
 from mezha.errors import ClosedByUs
-from mezha.serving import GONE, PAUSE, log_end
+from mezha.serving import GONE, PAUSE, Listening, log_end
 from mezha.settings import Settings
-from mezha.sockets import address_name, close_listening, port_of, tune
+from mezha.sockets import address_name, close_listening, tune
 
 __all__ = ["Listener", "Server"]
 
 log = logging.getLogger("mezha.blocking")
 
 
-class Listener:
+class Listener(Listening):
     """Listening sockets: ``accept`` the peers that connect, or iterate over them."""
 
     def __init__(
@@ -34,16 +34,12 @@ class Listener:
         tls: ssl.SSLContext | None = None,
         batching: bool = True,
     ) -> None:
-        #: The listening sockets: a host may have several addresses.
-        self.sockets = tuple(sockets)
+        super().__init__(sockets)
         self._settings = settings
         self._tls = tls
         self._batching = batching
-        self._closed = False
         self._accepting = 0
         self._lock = threading.RLock()  # a signal handler may close while this thread accepts
-        self._names = tuple(address_name(sock.getsockname()) for sock in sockets)
-        self._port = port_of(sockets)
         self._selector = selectors.DefaultSelector()
         self._wake, waker = socket.socketpair()  # closing a socket does not wake who waits for it everywhere
         self._selector.register(waker, selectors.EVENT_READ)
@@ -51,23 +47,6 @@ class Listener:
         for sock in sockets:
             sock.setblocking(False)
             self._selector.register(sock, selectors.EVENT_READ)
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """Where it listens, as people write it."""
-        return self._names
-
-    @property
-    def port(self) -> int:
-        """The TCP port.
-
-        Raises:
-            ValueError: it listens on a Unix socket.
-
-        """
-        if self._port is None:
-            raise ValueError(f"{self._names[0]} is a Unix socket, and has no port")
-        return self._port
 
     def accept(self, *, timeout: float | None = None) -> Peer:
         """Wait ``timeout`` seconds for the next peer, and return it. One that fails in TLS is logged and passed over.
@@ -160,9 +139,6 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"<mezha.blocking.Listener {', '.join(self._names)}{', closed' * self._closed}>"
 
     def _accept(self, deadline: float | None) -> tuple[socket.socket, object]:
         while not self._closed:

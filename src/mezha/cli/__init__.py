@@ -1,4 +1,4 @@
-"""The command line: ``mezha lab``, ``mezha listen``, ``mezha send``, ``mezha echo``."""
+"""The command line: ``mezha lab``, ``mezha listen``, ``mezha send``, ``mezha echo``, ``mezha chaos``."""
 
 import importlib
 import logging
@@ -19,6 +19,7 @@ VERBS = {
     "listen": "print every message that arrives",
     "send": "send messages, and wait for replies",
     "echo": "send every message back",
+    "chaos": "make the rare cut happen every time",
 }
 
 _VERB_LINES = "\n".join(f"  {verb:<10}  {text}" for verb, text in VERBS.items())

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import cuts
-
 from mezha.engine import Framed
 from mezha.errors import LocalProtocolError, MessageTooLarge, TruncatedMessage
 from mezha.framing import Data, Decoder, Frame, Framing, Need, Run
 from mezha.limits import Limits
+from mezha.testing import cuts
 
 __all__ = [
     "Fault",
@@ -99,7 +98,7 @@ def _ask(framing: Framing, data: bytes, limit: int, resume: int = 0) -> Frame | 
 
 
 def check_split(framing: Framing, stream: bytes, limit: int) -> None:
-    """``split`` knows no more than the bytes at the front, and says what they mean as soon as they show it.
+    """Check that ``split`` knows only the bytes at the front, and says what they mean as soon as they show it.
 
     - Once it has found a message or a fault, more bytes behind change nothing.
     - ``Need.size`` is more than is there, and asking earlier than that would have brought nothing.
@@ -132,7 +131,7 @@ def _same(one: Frame | Need | Fault, other: Frame | Need | Fault) -> bool:
 
 
 def check_inverse(framing: Framing, *parts: Data) -> None:
-    """What ``encode`` writes, ``split`` reads back, whatever stands behind it and however the message was handed in.
+    """Check that ``split`` reads back what ``encode`` writes, whatever stands behind it and however it was handed in.
 
     Raises:
         LocalProtocolError: the framing refuses the message.
@@ -154,7 +153,7 @@ def check_inverse(framing: Framing, *parts: Data) -> None:
 
 
 def refuses(framing: Framing, *parts: Data) -> bool:
-    """Whether ``encode`` refuses a message."""
+    """Say whether ``encode`` refuses a message."""
     try:
         framing.encode(*parts)
     except LocalProtocolError:
@@ -165,7 +164,7 @@ def refuses(framing: Framing, *parts: Data) -> bool:
 def check_reverse(
     framing: Framing, stream: bytes, limit: int, same: Callable[[bytes, bytes | None], bool] = operator.eq
 ) -> None:
-    """Whatever ``split`` accepts, ``encode`` writes again, byte for byte.
+    """Check that ``encode`` writes again what ``split`` accepts, byte for byte.
 
     Where a framing reads more than it writes, ``same(read, written)`` says whether two frames mean the same; written is
     ``None`` where ``encode`` refuses the message.
@@ -212,18 +211,27 @@ def check_any_cut(
     cuttings: Iterable[Sequence[bytes]] = (),
     ways: Sequence[Way] = WAYS,
 ) -> None:
-    """However a stream is cut, and however the decoder is used: the same messages, then the same error or end.
+    """Check that no cut, nor the way to use the decoder, changes the messages of a stream, or its error or end.
 
     What is known after each piece depends on the bytes so far, not on where they were cut: it is what ``split`` alone
     says of them. All cuttings of :func:`cuts.everywhere` are tried, and yours.
     """
     reading = known(framing, stream, limit)
     ends = [
-        _check_one_cut(framing, reading, cutting, limit, way)
+        _explained_cut(framing, reading, cutting, limit, way)
         for number, cutting in enumerate((*cuts.everywhere(stream), *cuttings))
         for way in (ways if number < 2 else (ways[number % len(ways)],))  # all ways for the whole and for single bytes
     ]
     assert all(end == ends[0] for end in ends), "cuts have changed how it ends"
+
+
+def _explained_cut(
+    framing: Framing, reading: Knowledge, cutting: Sequence[bytes], limit: int, way: Way
+) -> Fault | None:
+    try:
+        return _check_one_cut(framing, reading, cutting, limit, way)
+    except AssertionError as error:
+        raise AssertionError(f"cut as {list(cutting)}: {error}") from error
 
 
 def _check_one_cut(
@@ -313,7 +321,7 @@ def _error_of(call: Callable[[], object]) -> Exception | None:
 
 
 def check_limit(framing: Framing, message: bytes) -> None:
-    """A message of exactly the limit passes, one byte more is refused: in the decoder, at every cut, and in ``send``.
+    """Check that a message of the limit passes and one byte more is refused: by a decoder, cut anywhere, and ``send``.
 
     A framing that has no smaller messages at all may refuse such a limit instead, with ValueError.
     """
@@ -394,7 +402,7 @@ class Metered(Framing):
 
 
 def check_linear(framing: Framing, message: bytes, piece: int = 1, *, each: int = 8) -> None:
-    """A message that arrives in small pieces costs work in proportion to its bytes, ``each`` looks a byte at most."""
+    """Check that a message in small pieces costs work in proportion to its bytes: ``each`` looks a byte at most."""
     metered = Metered(framing)
     wire = b"".join(framing.encode(message))
     decoder = metered.decoder(limit=len(message))
@@ -407,7 +415,7 @@ def check_linear(framing: Framing, message: bytes, piece: int = 1, *, each: int 
 
 
 def check_backlog_is_cheap(framing: Framing, message: bytes, use: Callable[[Decoder, bytes], object]) -> None:
-    """However much waits to be taken, it costs nothing to go on: ``use(decoder, wire of one message)``.
+    """Check that it costs nothing to go on, however much waits to be taken: ``use(decoder, wire of one message)``.
 
     This is about copies, which nothing can count. So it is timed: what 64 times the bytes wait for may take eight
     times as long, where copying them would take some fifty times.
@@ -429,7 +437,7 @@ def check_backlog_is_cheap(framing: Framing, message: bytes, use: Callable[[Deco
 
 
 def check_takes_no_memory(framing: Framing, beginning: bytes, limit: int) -> None:
-    """A message announced and not sent costs no memory beyond the bytes that did arrive."""
+    """Check that a message announced and not sent costs no memory beyond the bytes that did arrive."""
     decoder = framing.decoder(limit=limit)
     tracemalloc.start()
     try:

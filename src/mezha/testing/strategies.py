@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Self
 
-from hypothesis import strategies as st
+try:
+    from hypothesis import strategies as st
+except ImportError as error:  # pragma: no cover - the tests have it
+    raise ImportError("mezha.testing.strategies needs Hypothesis: pip install 'mezha[testing]'") from error
 
 from mezha.framing import (
     Data,
@@ -16,23 +18,9 @@ from mezha.framing import (
     Netstring,
     VarintPrefixed,
 )
+from mezha.testing.laws import refuses
 
-__all__ = ["FRAMINGS", "Vast", "cuttings", "in_parts", "length_prefixed", "messages", "signs", "streams"]
-
-
-class Vast(bytes):
-    """A message of a size that nobody wants to have in memory, as far as an encoder can tell."""
-
-    size: int
-
-    def __new__(cls, size: int) -> Self:
-        """Pretend."""
-        vast = super().__new__(cls)
-        vast.size = size
-        return vast
-
-    def __len__(self) -> int:
-        return self.size
+__all__ = ["FRAMINGS", "cuttings", "in_parts", "length_prefixed", "messages", "signs", "streams"]
 
 
 @st.composite
@@ -96,7 +84,7 @@ def _bytes(framing: Framing, shortest: int = 0, longest: int = 20) -> st.SearchS
 
 @st.composite
 def messages(draw: st.DrawFn, framing: Framing) -> bytes:
-    """A message that this framing carries."""
+    """Draw a message that this framing carries."""
     match framing:
         case FixedSize(size):
             return draw(_bytes(framing, size, size))
@@ -120,12 +108,13 @@ def messages(draw: st.DrawFn, framing: Framing) -> bytes:
             return draw(_bytes(framing, kept, kept)) + length + body
         case _:
             # 128 is where a varint grows by a byte, 10 and 100 where a netstring's length does
-            return draw(_bytes(framing) | st.integers(0, 140).map(bytes))
+            some = _bytes(framing) | st.integers(0, 140).map(bytes)
+            return draw(some.filter(lambda message: not refuses(framing, message)))
 
 
 @st.composite
 def in_parts(draw: st.DrawFn, message: bytes) -> list[Data]:
-    """A message as it may be handed to ``encode``: in any parts, of any type."""
+    """Draw a message as it may be handed to ``encode``: in any parts, of any type."""
     places = sorted(draw(st.lists(st.integers(0, len(message)), max_size=4)))
     bounds = [0, *places, len(message)]
     kinds: st.SearchStrategy[Callable[[bytes], Data]] = st.sampled_from((bytes, bytearray, memoryview))
@@ -134,7 +123,7 @@ def in_parts(draw: st.DrawFn, message: bytes) -> list[Data]:
 
 @st.composite
 def streams(draw: st.DrawFn, framing: Framing) -> tuple[bytes, int]:
-    """A stream and the limit to read it with: sound, cut off, altered in a place, over the limit, or mere noise."""
+    """Draw a stream and the limit to read it with: sound, cut off, altered in a place, over the limit, or noise."""
     if draw(st.integers(0, 5)) == 0:
         return draw(_bytes(framing, 0, 60)), _possible(framing, draw(st.integers(0, 20)))
     some = draw(st.lists(messages(framing), max_size=4))
@@ -158,7 +147,7 @@ def _possible(framing: Framing, limit: int) -> int:
 
 
 def cuttings(stream: bytes) -> st.SearchStrategy[list[bytes]]:
-    """The stream, cut anywhere."""
+    """Cut the stream anywhere."""
     if len(stream) < 2:
         return st.just([stream] if stream else [])
     places = st.sets(st.integers(1, len(stream) - 1)).map(lambda some: [0, *sorted(some), len(stream)])

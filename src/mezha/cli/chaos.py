@@ -1,0 +1,167 @@
+"""``mezha chaos``: a proxy that makes the rare cut happen every time."""
+
+import argparse
+import re
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TypeVar
+
+from mezha.cli.options import FRAMINGS_HELP, Failure, Parser, Place, parse_place, parse_size
+from mezha.cli.output import notice
+from mezha.framing import parse_framing
+from mezha.testing.chaos import (
+    Chaos,
+    Coalesce,
+    Corrupt,
+    CutAt,
+    CutEvery,
+    CutMessage,
+    CutRandomly,
+    Delay,
+    Fault,
+    HalfClose,
+    Reset,
+    Stall,
+    Throttle,
+    read_plans,
+)
+
+__all__ = ["run"]
+
+T = TypeVar("T")
+
+_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+
+
+def run(words: Sequence[str]) -> int:
+    """Stand between clients and a server until interrupted, as the command line says."""
+    parser = _parser()
+    options = parser.parse(words)
+    listen = parser.checked(parse_place, options.place)
+    target = parser.checked(parse_place, options.target)
+    if target.host is None:
+        parser.error(f"{options.target!r} says no host to connect to")
+    faults: list[Fault] = [*(options.faults or ())]
+    if options.replay and faults:
+        parser.error("--replay does what was recorded: it goes with no other fault")
+    plans = None
+    if options.replay:
+        try:
+            plans = read_plans(options.replay)
+        except ValueError as error:
+            raise Failure(str(error)) from error
+    try:
+        chaos = Chaos(
+            target.host,
+            target.port or 0,
+            up=faults if options.way != "down" else (),
+            down=faults if options.way != "up" else (),
+            framing=options.framing,
+            seed=options.seed,
+            plans=plans,
+            listen=(listen.host or "", listen.port or 0),
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(chaos)
+        except OSError as error:
+            raise Failure(f"cannot listen on {listen}: {error.strerror or error}") from error
+        notice(f"listening on {chaos.address[0]}:{chaos.address[1]}")
+        notice(f"passing on to {target}, {f'as recorded in {options.replay}' if plans else f'seed {options.seed}'}")
+        stack.callback(_finish, chaos, target, options.record)
+        threading.Event().wait()
+    return 0
+
+
+def _finish(chaos: Chaos, target: Place, record: str | None) -> None:
+    """Say what was done."""
+    plans = chaos.plans
+    if record:
+        chaos.record(record)
+    done = [fault for plan in plans for _, faults in plan.sides() for fault in faults]
+    cuts = sum(len(fault.places) for fault in done if isinstance(fault, CutAt))
+    refused = f", {len(chaos.refused)} refused by {target}" if chaos.refused else ""
+    notice(f"{len(plans)} connections, {cuts} cuts{refused}")
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "chaos",
+        usage="mezha chaos [HOST:]PORT HOST:PORT [options]",
+        description="Pass connections on to a server, and do to them every time what networks\n"
+        "do once in a while. Ctrl-C ends it. The same seed does the same; what was\n"
+        "recorded can be done again exactly.",
+        epilog=f"""\
+sizes are as 100 or 64k, times as 20ms or 1.5s; places are bytes of a direction,
+from 0; messages count from 1.
+
+examples:
+  mezha chaos 7000 localhost:7001 --cut 1
+  mezha chaos 7000 localhost:7001 --cut-randomly 20 --seed 7 --record run.jsonl
+  mezha chaos 7000 localhost:7001 --framing length:4 --cut-message 3:header
+  mezha chaos 7000 localhost:7001 --way down --reset-after 1000
+
+{FRAMINGS_HELP}""",
+    )
+    arguments = parser.arguments
+    arguments.add_argument("place", metavar="[HOST:]PORT", help="where clients connect; any free port if 0")
+    arguments.add_argument("target", metavar="HOST:PORT", help="the server")
+    arguments.add_argument(
+        "--way", choices=("up", "down", "both"), default="both", help="from clients, to them, or both (default)"
+    )
+    arguments.add_argument("--framing", metavar="FRAMING", type=_typed(parse_framing), help="for faults by message")
+    arguments.add_argument("--seed", type=int, default=0, help="decides what is random (default: 0)")
+    arguments.add_argument("--record", metavar="FILE", help="write what was done, a connection a line")
+    arguments.add_argument("--replay", metavar="FILE", help="do again what was recorded")
+    group = parser.add_argument_group("faults")
+
+    def fault(option: str, metavar: str, make: Callable[[str], Fault], text: str) -> None:
+        group.add_argument(option, metavar=metavar, type=_typed(make), action="append", dest="faults", help=text)
+
+    fault("--cut", "SIZE", lambda text: CutEvery(parse_size(text)), "cut every so many bytes; 1 is byte by byte")
+    fault("--cut-at", "PLACES", lambda text: CutAt(*map(parse_size, text.split(","))), "cut at these, as 3,17")
+    fault("--cut-randomly", "MEAN", lambda text: CutRandomly(parse_size(text)), "cut into pieces of so many on average")
+    fault("--cut-message", "N[:PART]", _cut_message, "cut message N (0: all) in its header, body, trailer, or there")
+    fault("--coalesce", "TIME", lambda text: Coalesce(_seconds(text)), "glue together what comes within this time")
+    fault("--delay", "TIME", lambda text: Delay(_seconds(text)), "let everything arrive later")
+    fault("--throttle", "RATE", lambda text: Throttle(parse_size(text)), "let so many bytes a second through")
+    fault("--stall", "SIZE[:TIME]", _stall, "stand still after so many bytes, for ever or so long")
+    fault("--half-close-after", "SIZE", lambda text: HalfClose(parse_size(text)), "end the direction there")
+    fault("--reset-after", "SIZE", lambda text: Reset(parse_size(text)), "reset the connection there")
+    fault("--reset-after-message", "N", lambda text: Reset(int(text), messages=True), "reset it behind message N")
+    fault("--corrupt", "PLACE", lambda text: Corrupt(parse_size(text)), "change the byte at this place")
+    return parser
+
+
+def _typed(make: Callable[[str], T]) -> Callable[[str], T]:
+    """Let argparse show what is wrong with a value."""
+
+    def convert(text: str) -> T:
+        try:
+            return make(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return convert
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([a-z]*)", text.strip().lower(), re.ASCII)
+    if match is None or match[2] not in _UNITS:
+        raise ValueError(f"{text!r} is not a time, as 20ms or 1.5s")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _cut_message(text: str) -> CutMessage:
+    number, _, where = text.partition(":")
+    if not number.isdecimal():
+        raise ValueError(f"{text!r} is not a message, as 3, 3:body or 3:2")
+    return CutMessage(int(number), int(where) if where.isdecimal() else where or "header")
+
+
+def _stall(text: str) -> Stall:
+    after, _, seconds = text.partition(":")
+    return Stall(parse_size(after), seconds=_seconds(seconds) if seconds else None)

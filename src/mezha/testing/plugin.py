@@ -1,0 +1,80 @@
+"""The pytest plugin, there as soon as mezha is installed: fixtures that connect, and that cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import AbstractAsyncContextManager, ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:  # every run of pytest loads this module: it imports the rest only when a test wants it
+    import mezha.asyncio
+    import mezha.blocking
+    from mezha.framing import Framing
+    from mezha.testing.chaos import Chaos
+
+__all__ = ["mezha_asyncio_pair", "mezha_chaos", "mezha_pair"]
+
+_PROXIES = pytest.StashKey[list["Chaos"]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that decides what is random."""
+    group = parser.getgroup("mezha")
+    group.addoption(
+        "--chaos-seed", type=int, default=0, metavar="N", help="the seed of mezha_chaos; a failing test prints it"
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say with a failure what the proxies of the test did, so that it can be done again."""
+    report = yield
+    if report.failed and (proxies := item.stash.get(_PROXIES, None)):
+        lines = [f"seed {proxy.seed}; to do it again: mezha_chaos(..., plans={proxy.plans})" for proxy in proxies]
+        report.sections.append(("chaos", "\n".join(lines)))
+    return report
+
+
+@pytest.fixture
+def mezha_chaos(request: pytest.FixtureRequest) -> Generator[Callable[..., Chaos]]:
+    """Put a proxy in front of a server: ``mezha_chaos(host, port, up=[...], ...)`` returns a running ``Chaos``.
+
+    It takes what :class:`mezha.testing.chaos.Chaos` takes; ``seed`` is that of ``--chaos-seed`` unless given. It ends
+    with the test; what it did is shown if the test fails.
+    """
+    from mezha.testing.chaos import Chaos
+
+    proxies: list[Chaos] = []
+    request.node.stash[_PROXIES] = proxies
+    with ExitStack() as stack:
+
+        def start(*arguments: Any, **options: Any) -> Chaos:
+            options.setdefault("seed", request.config.getoption("--chaos-seed"))
+            proxy = stack.enter_context(Chaos(*arguments, **options))
+            proxies.append(proxy)
+            return proxy
+
+        yield start
+
+
+@pytest.fixture
+def mezha_pair() -> Generator[Callable[[Framing], tuple[mezha.blocking.Peer, mezha.blocking.Peer]]]:
+    """Connect two blocking peers that speak a framing; both are closed with the test."""
+    from mezha.testing.pairs import blocking_pair
+
+    with ExitStack() as stack:
+        yield lambda framing: stack.enter_context(blocking_pair(framing))
+
+
+@pytest.fixture
+def mezha_asyncio_pair() -> Callable[
+    [Framing], AbstractAsyncContextManager[tuple[mezha.asyncio.Peer, mezha.asyncio.Peer]]
+]:
+    """Connect two asyncio peers that speak a framing, in an ``async with`` block of any async test."""
+    from mezha.testing.pairs import asyncio_pair
+
+    return asyncio_pair
