@@ -10,11 +10,11 @@ MessageTooLarge, MessageTooSlow, ClosedByPeer, ClosedByUs and ConnectionLost; fr
 
 from fuzz.choices import LIMITS, Choices, framing
 from fuzz.copies import COPIES
-from mezha.testing.laws import refuses
 from fuzz.model import Fault, Model, agreed, attempt
 from mezha.engine import Engine
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observed, Observer
+from mezha.testing.laws import refuses
 
 __all__ = ["check"]
 

@@ -12,10 +12,10 @@ from contextlib import suppress
 
 from fuzz.choices import LIMITS, Choices, framing
 from fuzz.copies import COPIES
-from mezha.testing.laws import check_inverse, check_reverse, check_split, known, refuses
 from fuzz.model import attempt
 from mezha.errors import FramingError, MessageTooLarge
 from mezha.framing import Framing, Lines, parse_framing
+from mezha.testing.laws import check_inverse, check_reverse, check_split, known, refuses
 
 __all__ = ["check"]
 
