@@ -1,6 +1,9 @@
 # make lab    the main job: the lab, live on this machine
 # make test   all tests, on every CPython from 3.11 up that is found
 # make sanitize  the tests of what is compiled, under the sanitizers of gcc
+# make coverage  which lines of the lower floors their own tests leave out; make test says so too
+# make fuzz   look for bytes that break a promise: SECONDS=60 for each target
+# make mutants  change the framing floor in some 1400 ways, and see which its tests do not notice: half an hour
 # make simulate  thousands of connections in virtual time; SEED=17 shows one of them again
 # make check  format, lint, types, and the snippets of the docs
 # make bench  how fast it is beside its peers: 15 minutes, writes benchmarks/RESULTS.md and results.svg
@@ -13,7 +16,7 @@ VENV := .venv
 SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx src/mezha/*/*.pxd)
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: lab test sanitize simulate check bench bench-quick format clean
+.PHONY: lab test sanitize coverage fuzz mutants simulate check bench bench-quick format clean
 
 lab: $(VENV)/ready-cli
 	$(VENV)/bin/mezha lab
@@ -23,6 +26,18 @@ test:
 
 sanitize:
 	PYTHON=$(PYTHON) $(PYTHON) tools/sanitize.py
+
+coverage: $(VENV)/ready-dev
+	$(VENV)/bin/python tools/coverage_by_module.py
+
+SECONDS ?= 60
+fuzz: $(VENV)/ready-dev
+	$(VENV)/bin/python -m fuzz --seconds $(SECONDS)
+
+mutants: $(VENV)/ready-mutants
+	rm -rf mutants
+	MEZHA_PURE=1 HYPOTHESIS_PROFILE=light $(VENV)/bin/mutmut run
+	$(VENV)/bin/mutmut results
 
 simulate: $(VENV)/ready-dev
 	PYTHONPATH=tests $(VENV)/bin/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(WORLDS),--worlds $(WORLDS))
@@ -45,7 +60,7 @@ format: $(VENV)/ready-dev
 	$(VENV)/bin/ruff format
 
 clean:
-	rm -rf $(VENV) .envs build dist src/*.egg-info src/mezha/*/*.so .*_cache .hypothesis .coverage* htmlcov
+	rm -rf $(VENV) .envs build dist mutants src/*.egg-info src/mezha/*/*.so .*_cache .hypothesis .coverage* htmlcov
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +71,10 @@ $(VENV)/ready-cli: $(SOURCES) | $(VENV)/bin/python
 
 $(VENV)/ready-dev: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[dev]'
+	touch $@
+
+$(VENV)/ready-mutants: $(SOURCES) | $(VENV)/bin/python
+	$(INSTALL) '.[mutants]'
 	touch $@
 
 $(VENV)/ready-bench: $(SOURCES) | $(VENV)/bin/python

@@ -373,6 +373,15 @@ def test_a_message_that_waits_gives_the_one_behind_it_no_time() -> None:
     assert engine.state is State.FAILED
 
 
+@pytest.mark.parametrize("door", ["pop", "take"])
+def test_a_message_in_pieces_has_the_time_of_its_first_however_the_one_before_was_taken(door: str) -> None:
+    engine = Framed(PREFIXED)
+    engine.receive(framed(b"one") + b"\0", 0.0)
+    assert getattr(engine, door)() in (b"one", [b"one"])
+    engine.receive(b"\0", 5.0)
+    assert engine.deadline() == 10 + 2 / 1024
+
+
 def test_a_new_message_has_its_own_time() -> None:
     engine = Framed(PREFIXED)
     engine.receive(framed(b"one"), 0.0)

@@ -146,6 +146,26 @@ def test_it_says_what_the_engine_inside_says() -> None:
     assert engine.unused() == b"a\n"
 
 
+def test_nobody_gets_past_it_by_the_quick_doors() -> None:
+    engine, heard = watched()
+    assert not engine.push(b"one")
+    assert engine.outgoing() == []
+    engine.receive(b"one\n", 0.0)
+    assert engine.pop() is None
+    assert [what for what, *_ in heard] == ["bytes received"]
+    assert engine.take() == [b"one"]
+
+
+def test_it_says_whether_the_engine_inside_is_idle_and_lends_its_memory() -> None:
+    inside = Framed(LengthPrefixed())
+    engine, _ = watched(inside)
+    assert engine.idle()
+    engine.receive(b"\0\1\0\0" + bytes(10_000), 0.0)
+    assert not engine.idle()
+    assert engine.take() == []
+    assert (engine.space() is None) == (inside.space() is None)
+
+
 def test_an_observer_hears_only_what_happens_after_it_came() -> None:
     inside = Framed(Lines())
     inside.end()

@@ -2,7 +2,8 @@
 
 The laws are tried with many examples on the default interpreter, and with fewer on the others. What can be compiled
 has to be; where there is no compiler, say ``MEZHA_BUILD=pure``. Without arguments, the tests of what has a compiled
-twin run a second time on the default interpreter, in plain Python.
+twin run a second time on the default interpreter, in plain Python, and it is measured there whether the lower floors
+are covered.
 """
 
 import os
@@ -61,8 +62,13 @@ def main() -> int:
         name = f"CPython {python.parent.parent.name}"
         if not passes(python, name, arguments, **(quick if place else {})):
             failed.append(name)
-        if not place and not arguments and not passes(python, f"{name}, plain", TWINS, MEZHA_PURE="1"):
+        if place or arguments:
+            continue
+        if not passes(python, f"{name}, plain", TWINS, MEZHA_PURE="1"):
             failed.append(f"{name}, plain")
+        print("-- coverage", flush=True)
+        if subprocess.run([python, ROOT / "tools" / "coverage_by_module.py"]).returncode:
+            failed.append("coverage")
     if failed:
         print(f"-- failed on {', '.join(failed)}", flush=True)
     return len(failed)

@@ -1,11 +1,12 @@
 """The twins of the hot loops, plain Python and compiled, as fixtures."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 
 import pytest
 
-from mezha.framing import _plain
+from mezha.framing import Decoder, _plain, kernels
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +24,18 @@ def twin(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
         patch.setattr("mezha.framing.varint.varint_run", module.varint_run)
         patch.setattr("mezha.framing.delimited.delimited_kernel", module.delimited_kernel)
         yield module
+
+
+@pytest.fixture(scope="module")
+def decoder_of(twin: ModuleType) -> type[Decoder]:
+    """The decoder, on this twin."""
+    spec = find_spec("mezha.framing.decoder")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "Buffer", twin.Buffer)
+        spec.loader.exec_module(module)
+    made: type[Decoder] = module.Decoder
+    assert issubclass(made, twin.Buffer)
+    return made

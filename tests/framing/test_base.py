@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.engine import Framed
-from mezha.framing import Data, Decoder, Frame, Framing, LengthPrefixed, Lines, parse_framing
+from mezha.framing import Data, Decoder, Frame, Framing, LengthPrefixed, Lines, Need, Run, parse_framing
 from mezha.limits import Limits, Timeouts
 from mezha.testing import laws
 from mezha.testing.strategies import FRAMINGS, in_parts, messages, streams
@@ -108,18 +108,52 @@ def test_a_framing_needs_both_functions() -> None:
         Smallest().decoder(limit=-1)
 
 
-class Shouting(LengthPrefixed):
-    """A framing that writes something else than the one it is made from."""
-
-    __slots__ = ()
-
-    def encode(self, *parts: Data) -> Sequence[Data]:
-        return super().encode(b"".join(parts).upper())
-
-
 def test_a_framing_made_from_another_is_not_quick_at_what_that_one_does() -> None:
-    assert Shouting().run() is None
+    class Shouting(LengthPrefixed):
+        """Writes something else."""
+
+        __slots__ = ()
+
+        def encode(self, *parts: Data) -> Sequence[Data]:
+            return super().encode(b"".join(parts).upper())
+
+    class Short(LengthPrefixed):
+        """Reads something else."""
+
+        __slots__ = ()
+
+        def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+            return super().split(buffer, 1, resume)
+
+    assert Shouting().run() is Short().run() is None
     engine = Framed(Shouting())
     if not engine.push(b"a"):
         engine.send(b"a")
     assert b"".join(engine.outgoing()) == b"\0\0\0\1A"
+
+
+def test_a_framing_made_from_another_is_quick_at_what_it_has_from_there_or_of_its_own() -> None:
+    class Named(LengthPrefixed):
+        """Does the same."""
+
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "named"
+
+    class Quick(LengthPrefixed):
+        """Does something else, and has a kernel for it."""
+
+        __slots__ = ()
+
+        def encode(self, *parts: Data) -> Sequence[Data]:
+            return super().encode(b"".join(parts).upper())
+
+        def run(self) -> Run:
+            return stop
+
+    def stop(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+        return [], start
+
+    assert Named().run()(b"\0\0\0\1a", 0, 9, 9) == ([b"a"], 5)
+    assert Quick().run() is stop

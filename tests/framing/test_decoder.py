@@ -191,6 +191,14 @@ def test_nothing_wanted_is_nothing_taken(framing: Framing, count: int) -> None:
     assert decoder.take() == [b"one"]
 
 
+@pytest.mark.parametrize("framing", [LengthPrefixed(), VarintPrefixed(), Lines(), Netstring()], ids=str)
+def test_more_may_be_wanted_than_a_machine_word_holds(framing: Framing) -> None:
+    decoder = framing.decoder()
+    for _ in range(2):
+        decoder.feed(b"".join(framing.encode(b"a")) * 3)
+        assert decoder.take(2**80) == [b"a"] * 3
+
+
 def test_a_run_goes_on_behind_what_the_kernel_leaves_to_split() -> None:
     framing = VarintPrefixed()
     large = bytes(1 << 21)  # whose length has four bytes

@@ -96,6 +96,14 @@ def test_a_marker_has_a_byte() -> None:
         Delimited(b"")
 
 
+@pytest.mark.parametrize("text", [r"a\.b", r"\\\.", "\\\n", r"\400", r"\x41\777"])
+def test_what_is_no_escape_is_refused(text: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"^'\\\\(\.|\\n|400|777)' is no escape; a backslash itself is written as two$"
+    ):
+        Delimited.parse([text])
+
+
 def test_a_marker_is_kept_as_bytes() -> None:
     marker = bytearray(b"ab")
     framing = Delimited(marker)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
@@ -146,7 +154,10 @@ def test_one_ending_is_written_and_both_are_read() -> None:
         assert framing.run()(b"one\ntwo\r\n\n\r\n\rthree", 0, 100, 9) == ([b"one", b"two", b"", b""], 12)
 
 
-@given(st.text("a\r\n", max_size=8).map(str.encode), st.sampled_from((b"\n", b"\r\n")))
+@given(message=st.text("a\r\n", max_size=8).map(str.encode), end=st.sampled_from((b"\n", b"\r\n")))
+@example(message=b"a\nb", end=b"\n")
+@example(message=b"a\r", end=b"\n")
+@example(message=b"\ra", end=b"\n")
 def test_a_line_has_no_line_feed_and_does_not_end_with_a_carriage_return(message: bytes, end: bytes) -> None:
     framing = Lines(end)
     place = message.find(b"\n")
@@ -155,7 +166,8 @@ def test_a_line_has_no_line_feed_and_does_not_end_with_a_carriage_return(message
             framing.encode(message)
     elif message.endswith(b"\r"):
         with pytest.raises(
-            LocalProtocolError, match=r"^the message ends with a carriage return, which would be lost: "
+            LocalProtocolError,
+            match=r"^the message ends with a carriage return, which would be lost: nothing was sent$",
         ):
             framing.encode(message)
     else:
@@ -187,6 +199,26 @@ def test_carriage_returns_at_the_limit_are_judged_alike_at_every_cut(limit: int)
 def test_the_search_of_a_line_goes_on_behind_what_was_searched() -> None:
     assert split(Lines(), b"12345\r") == Need(7, 6)
     assert split(Lines(), b"12345\r\n", resume=6) == Frame(0, 5, 7)
+
+
+class Watched(bytearray):
+    """A buffer that notes between which places it is searched."""
+
+    searched: tuple[int, int] | None = None
+
+    def find(self, sought: object, start: object = 0, end: object = None, /) -> int:
+        self.searched = start, end  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
+        return super().find(sought, start, end)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(("framing", "ending"), [(Lines(), 2), (Delimited(b"\0"), 1), (Delimited(b"--end"), 5)])
+def test_nothing_is_searched_twice_nor_beyond_the_limit(framing: Framing, ending: int) -> None:
+    buffer = Watched(b"x" * 10)
+    framing.split(buffer, 100, 7)
+    assert buffer.searched == (7, 100 + ending)
+    with pytest.raises(MessageTooLarge):
+        framing.split(buffer, 3, 0)
+    assert buffer.searched == (0, 3 + ending)
 
 
 def test_a_line_ends_in_one_of_two_ways() -> None:

@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Literal, NamedTuple
 
@@ -126,6 +127,14 @@ def test_a_delimited_kernel_is_not_led_astray_by_false_beginnings(twin: ModuleTy
         assert run(message + b"aab" + message, 0, 100, 9) == ([message], false + 3)
         assert run(message + b"aab", 0, false, 9) == ([message], false + 3)
         assert run(message + b"aab", 0, false - 1, 9) == ([], 0)
+
+
+def test_a_plain_length_kernel_can_write() -> None:
+    usual = _plain.length_kernel(1, "big", 0, 0, 1, b"", b"")
+    assert isinstance(usual, _plain.Kernel)
+    assert usual.write(b"a" * 255) == b"\xff" + b"a" * 255
+    assert usual.write(b"a" * 256) is None
+    assert usual(b"\1a\0", 0, 9, 9) == ([b"a", b""], 3)
 
 
 # -- the twins against each other --------------------------------------------------------------------------------------
@@ -358,6 +367,30 @@ def test_the_environment_can_force_plain_python() -> None:
     compiled = "True _Varint"
     assert choice() == choice("MEZHA_PURE=") == choice("MEZHA_PURE=0") == compiled
     assert choice("MEZHA_PURE=1") == "False function"
+
+
+@pytest.mark.parametrize(
+    ("setting", "accelerated"), [(None, True), ("", True), ("0", True), ("1", False), ("no", False)]
+)
+def test_what_is_compiled_is_taken_unless_the_environment_says_otherwise(
+    setting: str | None, accelerated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = ModuleType("mezha.framing._native")
+    spec = compiled.__spec__ = find_spec("mezha.framing.kernels")  # it can be found
+    assert spec
+    assert spec.loader
+    names = set(kernels.__all__) - {"accelerated"}
+    for name in names:
+        setattr(compiled, name, f"compiled {name}")
+    monkeypatch.setitem(sys.modules, "mezha.framing._native", compiled)
+    monkeypatch.delenv("MEZHA_PURE", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("MEZHA_PURE", setting)
+    anew = module_from_spec(spec)
+    spec.loader.exec_module(anew)
+    assert anew.accelerated is accelerated
+    chosen = compiled if accelerated else _plain
+    assert all(getattr(anew, name) is getattr(chosen, name) for name in names)
 
 
 def test_plain_python_does_where_nothing_was_compiled() -> None:

@@ -6,7 +6,6 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import deepcopy
-from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
 
@@ -35,28 +34,12 @@ from mezha.framing import (
     Netstring,
     Run,
     VarintPrefixed,
-    kernels,
 )
 from mezha.limits import Limits
 from mezha.testing import laws
 from mezha.testing.strategies import FRAMINGS, messages, signs
 
 LARGE = 64 << 10  # from here on a message may be given memory of its own
-
-
-@pytest.fixture(scope="module")
-def decoder_of(twin: ModuleType) -> type[Decoder]:
-    """The decoder, on this twin."""
-    spec = find_spec("mezha.framing.decoder")
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "Buffer", twin.Buffer)
-        spec.loader.exec_module(module)
-    made: type[Decoder] = module.Decoder
-    assert issubclass(made, twin.Buffer)
-    return made
 
 
 def pattern(size: int) -> bytes:
@@ -553,6 +536,13 @@ def test_a_kernel_that_does_not_know_the_header_encodes_nothing(native: ModuleTy
 # -- what only the compiled ones could do wrong ------------------------------------------------------------------------
 
 
+@pytest.fixture
+def prefixed(native: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Framing:
+    """A framing on the compiled kernel, also where plain Python was chosen."""
+    monkeypatch.setattr("mezha.framing.length.length_kernel", native.length_kernel)
+    return LengthPrefixed()
+
+
 def test_what_was_never_initialized_is_empty(native: ModuleType) -> None:
     buffer = native.Buffer.__new__(native.Buffer)
     buffer.feed(b"abc")
@@ -568,9 +558,9 @@ def test_what_was_never_initialized_is_empty(native: ModuleType) -> None:
             made.__reduce__()
 
 
-def test_an_unfinished_message_is_not_handed_out_whoever_says_it_is_time(native: ModuleType) -> None:
-    buffer = native.Buffer(LengthPrefixed().run(), 1 << 20)
-    wire = b"".join(LengthPrefixed().encode(pattern(100_000)))
+def test_an_unfinished_message_is_not_handed_out_whoever_says_it_is_time(native: ModuleType, prefixed: Framing) -> None:
+    buffer = native.Buffer(prefixed.run(), 1 << 20)
+    wire = b"".join(prefixed.encode(pattern(100_000)))
     buffer.feed(wire[:50_000])
     assert buffer.pop() is None
     assert buffer.space() is not None
@@ -582,7 +572,7 @@ def test_an_unfinished_message_is_not_handed_out_whoever_says_it_is_time(native:
 
 
 @pytest.mark.parametrize("at", range(6))
-def test_without_memory_nothing_is_lost(native: ModuleType, at: int) -> None:
+def test_without_memory_nothing_is_lost(native: ModuleType, prefixed: Framing, at: int) -> None:
     # But where a large message outgrows its memory: then its stream is given up.
     testcapi = pytest.importorskip("_testcapi")
 
@@ -596,16 +586,15 @@ def test_without_memory_nothing_is_lost(native: ModuleType, at: int) -> None:
             testcapi.remove_mem_hooks()
         return step(*arguments)
 
-    framing = LengthPrefixed()
     some = [b"a", pattern(100), pattern(100_000), b"", pattern(LARGE), pattern(70)]
-    outgoing = native.Outgoing(framing, 8191, 1 << 20)
+    outgoing = native.Outgoing(prefixed, 8191, 1 << 20)
     for message in some:
         if not scarce(outgoing.push, message):
-            outgoing.put(framing.encode(message))
+            outgoing.put(prefixed.encode(message))
     wire = b"".join(outgoing.collect())
-    assert wire == b"".join(b"".join(framing.encode(message)) for message in some)
+    assert wire == b"".join(b"".join(prefixed.encode(message)) for message in some)
 
-    popping, cutting = (native.Buffer(framing.run(), 1 << 20) for _ in range(2))
+    popping, cutting = (native.Buffer(prefixed.run(), 1 << 20) for _ in range(2))
     popped: list[bytes] = []
     cut: list[bytes] = []
     for start in range(0, len(wire), 30_000):
@@ -618,9 +607,9 @@ def test_without_memory_nothing_is_lost(native: ModuleType, at: int) -> None:
     assert popped == cut == some
 
 
-def test_a_large_message_that_outgrows_all_memory_ends_its_stream(native: ModuleType) -> None:
+def test_a_large_message_that_outgrows_all_memory_ends_its_stream(native: ModuleType, prefixed: Framing) -> None:
     testcapi = pytest.importorskip("_testcapi")
-    buffer = native.Buffer(LengthPrefixed().run(), 1 << 30)
+    buffer = native.Buffer(prefixed.run(), 1 << 30)
     buffer.feed((1 << 20).to_bytes(4, "big") + bytes(8192))
     assert buffer.pop() is None
     much = bytes(30_000)

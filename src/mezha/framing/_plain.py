@@ -73,7 +73,7 @@ def length_kernel(width: int, byteorder: str, offset: int, adjust: int, strip: i
         messages: list[bytes] = []
         end = len(data)
         last = end - width
-        for _ in repeat(None, count):
+        for _ in repeat(None, min(count, end)):  # a count need not fit a machine word
             if start > last:
                 break
             begin = start + width
@@ -252,6 +252,7 @@ class Buffer:
         messages, position = self._run(self._data, self._position, self._limit, count)
         if messages:
             self._advance(position)
+            self.moved = True
         return messages
 
     def whole(self) -> bool:
@@ -273,6 +274,7 @@ class Buffer:
         with memoryview(self._data) as view:
             message = bytes(view[start:stop])
         self._advance(end)
+        self.moved = True
         return message
 
     def unused(self) -> bytes:
@@ -299,7 +301,6 @@ class Buffer:
         self._position = end
         self.need = 1
         self.resume = 0
-        self.moved = True
 
 
 class Outgoing:

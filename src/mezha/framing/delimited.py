@@ -1,5 +1,6 @@
 """A marker behind each message: lines, and everything else that ends with an agreed sign."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -16,6 +17,7 @@ __all__ = ["Delimited", "Lines"]
 #: a program that prints half a line and thinks. So an unfinished message is no fault, however old.
 _NO_HURRY = Timeouts(message=None)
 _CARRIAGE_RETURN = 13
+_NO_ESCAPE = re.compile(r"""\\([^\\'"abfnrtvxuUN0-7]|[4-7][0-7]{2})""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,10 @@ class Delimited(Framing):
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
         r"""Read the marker, with Python's escapes: ``\r\n``, ``\x00``. Everything up to the end is the marker."""
-        return cls(":".join(options).encode("latin-1").decode("unicode_escape").encode("latin-1"))
+        text = ":".join(options)
+        if unknown := _NO_ESCAPE.search(text.replace(r"\\", " ")):  # which Python warns of, and reads as it stands
+            raise ValueError(f"{unknown[0]!r} is no escape; a backslash itself is written as two")
+        return cls(text.encode("latin-1").decode("unicode_escape").encode("latin-1"))
 
     def __str__(self) -> str:
         return "delimited:" + self.marker.decode("latin-1").encode("unicode_escape").decode("ascii")

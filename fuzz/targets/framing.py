@@ -1,0 +1,59 @@
+"""Every framing by itself: ``encode``, ``split``, and the memory that a decoder takes for what they say.
+
+Invariant: what ``encode`` writes, ``split`` reads back, and what ``split`` accepts, ``encode`` writes again; ``split``
+never changes its mind when more bytes arrive, and asks for no more than it needs; and whatever a stream announces, it
+costs memory in proportion to the bytes that did arrive.
+
+Allowed: LocalProtocolError from ``encode``; FramingError and MessageTooLarge from ``split``.
+"""
+
+import tracemalloc
+from contextlib import suppress
+
+from fuzz.choices import LIMITS, Choices, framing
+from fuzz.copies import COPIES
+from fuzz.model import attempt
+from mezha.errors import FramingError, MessageTooLarge
+from mezha.framing import Framing, Lines, parse_framing
+from mezha.testing.laws import check_inverse, check_reverse, check_split, known, refuses
+
+__all__ = ["check"]
+
+ALLOWED = (FramingError, MessageTooLarge)
+
+
+def check(data: bytes) -> None:
+    """Read the bytes as a stream, write them as a message, and believe what they announce."""
+    choices = Choices(data)
+    form, limit = framing(choices), choices.one_of(LIMITS)
+    with suppress(ValueError):  # there is no such framing
+        framed = parse_framing(form)
+        parts = [choices.one_of((bytes, bytearray, memoryview))(choices.piece(choices.below(40))) for _ in range(3)]
+        if not refuses(framed, *parts):
+            check_inverse(framed, *parts)
+        stream = b"".join(parts)
+        fault = known(framed, stream, limit).fault
+        assert fault is None or fault.kind in ALLOWED
+        check_split(framed, stream[:32], limit)
+        check_reverse(framed, stream, limit, *([_same_line] if isinstance(framed, Lines) else []))
+        for copy in COPIES:
+            _check_memory(copy.parse_framing(form), stream)
+
+
+def _same_line(read: bytes, written: bytes | None) -> bool:
+    """Either ending is read and one is written; and a carriage return before the ending is read, but not written."""
+    line = read.removesuffix(b"\n").removesuffix(b"\r")
+    return line.endswith(b"\r") if written is None else written.rstrip(b"\r\n") == line
+
+
+def _check_memory(framing: Framing, stream: bytes) -> None:
+    decoder = framing.decoder(limit=2**80)
+    tracemalloc.start()
+    try:
+        decoder.feed(stream)
+        attempt(lambda: decoder.take(2**80))
+        decoder.space()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < (32 << 10) + 64 * len(stream), f"{peak} bytes for {len(stream)} that arrived"
