@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from echo_server import echo, exchange
+from waiting import until
 
 from mezha.testing import cuts
 from mezha.testing.chaos import Chaos, Coalesce, CutAt, CutEvery, Delay, Fault, HalfClose, Reset, Stall
@@ -113,12 +114,9 @@ def test_a_reset_ends_a_stall() -> None:
     with serving(lambda sock: seen.append(ended(sock))) as port, Chaos(HERE, port, up=[Stall(2)]) as proxy:
         client = socket.create_connection(proxy.address)
         client.sendall(b"Hello!")
-        while not proxy.plans[0].up:
-            time.sleep(0.001)
+        until(lambda: proxy.plans[0].up)
         reset(client)
-        deadline = time.monotonic() + 20
-        while not seen and time.monotonic() < deadline:
-            time.sleep(0.001)
+        until(lambda: seen)
     assert seen == [(b"He", "ConnectionResetError")]
 
 
