@@ -11,6 +11,8 @@ __all__ = ["taken"]
 
 #: Seconds in which to look again at once, and then between two looks.
 _AT_ONCE, _LOOK = 0.002, 0.001
+#: Seconds that a receiver has to act on a piece that it has taken: its answer to each shall be seen by itself, too.
+_PAUSE = 0.002
 #: Seconds to wait where nobody can tell.
 _MOMENT = 0.01
 
@@ -35,8 +37,7 @@ async def taken(sock: socket.socket, count: int, patience: float) -> None:
         if sure == 2:
             break
         await asyncio.sleep(0 if sure or loop.time() - began < _AT_ONCE else _LOOK)
-    if left is None:
-        await asyncio.sleep(min(_MOMENT, patience))
+    await asyncio.sleep(min(_MOMENT if left is None else _PAUSE, patience))
 
 
 def _left(sock: socket.socket, count: int) -> int | None:
