@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 
 import pytest
-
 from cli.program import Run, Start
 
 
@@ -48,7 +47,9 @@ def test_who_is_not_there_is_counted(mezha: Run, start: Start) -> None:
 def test_a_script_ends_it_in_order(mezha: Run, start: Start, tmp_path: Path) -> None:
     server = start("echo", "0", "--framing", "lines", "--quiet")
     record = tmp_path / "run.jsonl"
-    proxy = start("chaos", "0", server.place, "--way", "up", "--stall", "2:1ms", "--corrupt", "0", "--record", str(record))
+    proxy = start(
+        "chaos", "0", server.place, "--way", "up", "--stall", "2:1ms", "--corrupt", "0", "--record", str(record)
+    )
     proxy.notice()
     assert record.read_text() == "", "it can be written, and is before anything happens"
     assert mezha("send", proxy.port, "--framing", "lines", "--replies", "1", "Hello!").returncode == 0

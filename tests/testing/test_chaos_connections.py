@@ -28,6 +28,7 @@ def reset(sock: socket.socket) -> None:
 def serving(handle: Callable[[socket.socket], None]) -> Iterator[int]:
     """Serve one connection, and see the handler return."""
     with socket.create_server((HERE, 0)) as listener:
+        listener.settimeout(15)
 
         def serve() -> None:
             sock, _ = listener.accept()
@@ -66,10 +67,13 @@ def test_a_reset_comes_behind_what_was_said_before_it(faults: list[Fault]) -> No
         sock.sendall(bytes(500))
         reset(sock)
 
-    with serving(answer_and_break) as port, Chaos(HERE, port, down=faults) as proxy:
-        with socket.create_connection(proxy.address) as client:
-            client.sendall(b"Hello!")
-            assert ended(client) == (bytes(500), "ConnectionResetError")
+    with (
+        serving(answer_and_break) as port,
+        Chaos(HERE, port, down=faults) as proxy,
+        socket.create_connection(proxy.address) as client,
+    ):
+        client.sendall(b"Hello!")
+        assert ended(client) == (bytes(500), "ConnectionResetError")
 
 
 def test_an_answer_reaches_a_client_that_was_still_speaking() -> None:
@@ -81,12 +85,15 @@ def test_an_answer_reaches_a_client_that_was_still_speaking() -> None:
         reset(sock)
         gone.set()
 
-    with serving(answer_and_leave) as port, Chaos(HERE, port, down=[Delay(0.3)]) as proxy:
-        with socket.create_connection(proxy.address) as client:
-            client.sendall(b"x")
-            assert gone.wait(20)
-            client.sendall(bytes(500))
-            assert ended(client) == (b"too large", "ConnectionResetError")
+    with (
+        serving(answer_and_leave) as port,
+        Chaos(HERE, port, down=[Delay(0.3)]) as proxy,
+        socket.create_connection(proxy.address) as client,
+    ):
+        client.sendall(b"x")
+        assert gone.wait(20)
+        client.sendall(bytes(500))
+        assert ended(client) == (b"too large", "ConnectionResetError")
 
 
 def test_who_speaks_to_nobody_is_told() -> None:
@@ -99,14 +106,17 @@ def test_who_speaks_to_nobody_is_told() -> None:
         reset(sock)
         left.set()
 
-    with serving(half_close_and_leave) as port, Chaos(HERE, port) as proxy:
-        with socket.create_connection(proxy.address, timeout=20) as client:
-            assert client.recv(1) == b""
-            client.sendall(b"x")
-            assert left.wait(20)
-            with pytest.raises(ConnectionError):  # noqa: PT012 - one of them will see it
-                while True:
-                    client.sendall(bytes(100))
+    with (
+        serving(half_close_and_leave) as port,
+        Chaos(HERE, port) as proxy,
+        socket.create_connection(proxy.address, timeout=20) as client,
+    ):
+        assert client.recv(1) == b""
+        client.sendall(b"x")
+        assert left.wait(20)
+        with pytest.raises(ConnectionError):  # noqa: PT012 - one of them will see it
+            while True:
+                client.sendall(bytes(100))
 
 
 def test_a_reset_ends_a_stall() -> None:
@@ -114,7 +124,7 @@ def test_a_reset_ends_a_stall() -> None:
     with serving(lambda sock: seen.append(ended(sock))) as port, Chaos(HERE, port, up=[Stall(2)]) as proxy:
         client = socket.create_connection(proxy.address)
         client.sendall(b"Hello!")
-        until(lambda: proxy.plans[0].up)
+        until(lambda: any(plan.up for plan in proxy.plans))
         reset(client)
         until(lambda: seen)
     assert seen == [(b"He", "ConnectionResetError")]
@@ -125,11 +135,14 @@ def test_after_a_half_close_the_other_way_lives_on() -> None:
         came, _ = ended(sock)
         sock.sendall(came.upper())
 
-    with serving(answer_at_the_end) as port, Chaos(HERE, port, up=[HalfClose(5)]) as proxy:
-        with socket.create_connection(proxy.address) as client:
-            client.sendall(b"Hello, World!")
-            client.shutdown(socket.SHUT_WR)
-            assert ended(client) == (b"HELLO", "end")
+    with (
+        serving(answer_at_the_end) as port,
+        Chaos(HERE, port, up=[HalfClose(5)]) as proxy,
+        socket.create_connection(proxy.address) as client,
+    ):
+        client.sendall(b"Hello, World!")
+        client.shutdown(socket.SHUT_WR)
+        assert ended(client) == (b"HELLO", "end")
 
 
 # -- many, and for long ------------------------------------------------------------------------------------------------
@@ -175,25 +188,30 @@ def test_many_small_messages_are_late_by_the_delay_and_no_more() -> None:
         while data := sock.recv(8, socket.MSG_WAITALL):
             late.append(time.monotonic() - struct.unpack("d", data)[0])
 
-    with serving(measure) as port, Chaos(HERE, port, up=[Delay(0.3)]) as proxy:
-        with socket.create_connection(proxy.address) as client:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for _ in range(100):
-                client.sendall(struct.pack("d", time.monotonic()))
-                time.sleep(0.005)
-            client.shutdown(socket.SHUT_WR)
-            ended(client)
+    with (
+        serving(measure) as port,
+        Chaos(HERE, port, up=[Delay(0.3)]) as proxy,
+        socket.create_connection(proxy.address) as client,
+    ):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(100):
+            client.sendall(struct.pack("d", time.monotonic()))
+            time.sleep(0.005)
+        client.shutdown(socket.SHUT_WR)
+        ended(client)
     assert len(late) == 100
     assert min(late) >= 0.3
     assert sorted(late)[50] < 0.36, "as many as came in the time of the delay have to wait at once"
 
 
 def test_what_is_glued_has_bounds() -> None:
-    with socket.create_server((HERE, 0)) as listener:
-        with Chaos(HERE, listener.getsockname()[1], up=[Coalesce(60.0)]) as proxy:
-            with socket.create_connection(proxy.address, timeout=0.3) as client, pytest.raises(TimeoutError):
-                for _ in range(64):
-                    client.sendall(bytes(1 << 20))
+    with (
+        socket.create_server((HERE, 0)) as listener,
+        Chaos(HERE, listener.getsockname()[1], up=[Coalesce(60.0)]) as proxy,
+        socket.create_connection(proxy.address, timeout=0.3) as client,
+        pytest.raises(TimeoutError),
+    ):
+        client.sendall(bytes(64 << 20))
 
 
 def test_what_comes_later_is_glued_no_more() -> None:
@@ -205,13 +223,16 @@ def test_what_comes_later_is_glued_no_more() -> None:
             reads.append(data)
             first.set()
 
-    with serving(note) as port, Chaos(HERE, port, up=[Coalesce(0.05), Delay(0.1)]) as proxy:
-        with socket.create_connection(proxy.address) as client:
-            client.sendall(b"one")
-            assert first.wait(20)
-            client.sendall(b"two")
-            client.shutdown(socket.SHUT_WR)
-            ended(client)
+    with (
+        serving(note) as port,
+        Chaos(HERE, port, up=[Coalesce(0.05), Delay(0.1)]) as proxy,
+        socket.create_connection(proxy.address) as client,
+    ):
+        client.sendall(b"one")
+        assert first.wait(20)
+        client.sendall(b"two")
+        client.shutdown(socket.SHUT_WR)
+        ended(client)
     assert reads == [b"one", b"two"]
 
 

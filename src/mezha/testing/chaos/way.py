@@ -168,7 +168,7 @@ class _Lost(Exception):
 
 
 class _Waiting:
-    """What was read, when it came, and has not gone on yet. Who reads waits for ``room``, so it is not without bounds."""
+    """What was read, and when, and has not gone on yet. Who reads waits for ``room``: that is its bound."""
 
     def __init__(self) -> None:
         self._items: deque[tuple[float, bytes]] = deque()
