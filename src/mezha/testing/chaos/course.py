@@ -115,11 +115,12 @@ class Course:
             asked = {*self._cuts(end), *self._stops(end), *(place for place in inside if place > self._position)}
             stop = min(end, *asked) if asked else end
             piece = bytes(data[self._position - begin : stop - begin])
-            cut = stop in asked
             self._position = stop
+            then = self._here(whole=part.frame is not None and stop == end)
+            cut = stop in asked or then != ()
             if cut:
                 self.places.append(stop)
-            yield Piece(piece, cut, self._here(whole=part.frame is not None and stop == end))
+            yield Piece(piece, cut, then)
 
     def _inside(self, part: _Part) -> Iterator[int]:
         """Say where in a message to cut."""

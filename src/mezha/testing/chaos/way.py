@@ -141,7 +141,7 @@ class _Way:
             self._sent += len(part)
             if self._rate:
                 await asyncio.sleep(len(part) / self._rate)
-        if piece.cut or piece.then:
+        if piece.cut:
             await taken(self._sink, self._sent, self._patience)
 
     async def _happen(self, points: Iterable[Point]) -> bool:
