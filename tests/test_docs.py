@@ -23,7 +23,15 @@ from mezha.cli.texts import TEXTS
 from mezha.testing import laws
 
 ENGLISH, UKRAINIAN = "README.md", "README.uk.md"
-PAGES = (ENGLISH, UKRAINIAN, "SECURITY.md", "docs/guide.md", "docs/framings.md", "docs/testing.md")
+PAGES = (
+    ENGLISH,
+    UKRAINIAN,
+    "SECURITY.md",
+    "docs/guide.md",
+    "docs/framings.md",
+    "docs/testing.md",
+    "docs/testing-chaos.part.md",
+)
 DOCUMENTS = (*PAGES, "docs/performance.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 every_page = pytest.mark.parametrize("page", PAGES)

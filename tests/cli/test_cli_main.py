@@ -96,6 +96,8 @@ def test_a_wrong_call_is_explained_in_one_line(
         (["chaos", "203.0.113.1:1", "1"], "mezha chaos: cannot listen on 203.0.113.1:1: "),
         (["chaos", "0", "1", "--replay", "/nonexistent"], "mezha chaos: No such file"),
         (["chaos", "0", "1", "--replay", __file__], "mezha chaos: "),
+        (["chaos", "0", "1", "--record", "/nonexistent/x"], "mezha chaos: cannot write /nonexistent/x: No such file"),
+        (["chaos", "/nonexistent/x", "1"], "mezha chaos: cannot listen on /nonexistent/x: No such file"),
         (["send", "1", "m", "--ca", __file__], f"mezha send: cannot use {__file__}: "),
         (["send", "1", "m", "--ca", "/nonexistent"], "mezha send: cannot read /nonexistent: No such file"),
     ],

@@ -33,6 +33,7 @@ from mezha.testing.chaos import (
     shrink,
 )
 from mezha.testing.chaos.course import Course
+from mezha.testing.chaos.record import recorded
 
 STREAM = b"Hello!\nWorld!\n"
 
@@ -79,10 +80,39 @@ def test_what_happens_depends_on_the_bytes_and_the_seed_alone(
     assert again.places == whole.places
     assert again.happened == whole.happened
     assert b"".join(piece.data for piece in parts) == b"".join(piece.data for piece in pieces)
-    assert [piece.then for piece in parts if piece.then] == [piece.then for piece in pieces if piece.then]
+    assert [point for piece in parts for point in piece.then] == [point for piece in pieces for point in piece.then]
     sent = b"".join(piece.data for piece in pieces)
     changed = [place for place in range(len(stream)) if stream[place] != sent[place]]
     assert set(changed) <= {fault.place for fault in faults if isinstance(fault, Corrupt)}
+
+
+@given(st.lists(FAULTS, max_size=4), st.integers(0, 9), st.binary(max_size=40).map(lambda body: body + b"\n"))
+def test_what_was_done_is_done_again(faults: list[Fault], seed: int, stream: bytes) -> None:
+    first = Course(faults, seed, Lines())
+    begun, pieces = first.start(), [*first.feed(stream), *first.end()]
+    plan = recorded(Plan(up=faults), {"up": first, "down": Course((), 0)})
+    again = Course(plan.up, seed=seed + 1)  # and no framing: it is all places now
+    assert [type(point) for point in again.start()] == [type(point) for point in begun]
+    repeated = [*again.feed(stream), *again.end()]
+    assert b"".join(piece.data for piece in repeated) == b"".join(piece.data for piece in pieces)
+    assert again.places == first.places
+    assert again.happened == first.happened
+
+
+@pytest.mark.parametrize(
+    ("faults", "happened"),
+    [
+        ([Stall(4, seconds=1.0), Reset(4)], [Stall(4, seconds=1.0), Reset(4)]),
+        ([Stall(0, seconds=1.0), HalfClose(0)], [Stall(0, seconds=1.0), HalfClose(0)]),
+        ([Reset(4), Stall(4, seconds=1.0)], [Reset(4)]),
+        ([Stall(4), Reset(4)], [Stall(4)]),
+    ],
+)
+def test_at_one_place_happens_all_that_can(faults: list[Fault], happened: list[Fault]) -> None:
+    course = Course(faults, 0)
+    points = [*course.start(), *(point for piece in course.feed(STREAM) for point in piece.then)]
+    assert points[: len(happened)] == happened
+    assert course.happened[: len(happened)] == happened
 
 
 @given(st.binary(max_size=40), st.sets(st.integers(1, 39)))
@@ -278,6 +308,11 @@ def test_a_failure_is_shrunk_to_the_cut_that_it_needs(server: Echo) -> None:
     assert isinstance(cut, CutAt)
     assert len(cut.places) == 1
     assert plan.down == ()
+
+
+def test_what_does_not_fail_is_not_shrunk() -> None:
+    with pytest.raises(ValueError, match="does not fail with these plans"):
+        shrink([Plan(up=[CutAt(3)])], lambda _: False)
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------------

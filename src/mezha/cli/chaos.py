@@ -2,9 +2,11 @@
 
 import argparse
 import re
+import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from mezha.cli.options import FRAMINGS_HELP, Failure, Parser, Place, parse_place, parse_size
@@ -31,16 +33,17 @@ __all__ = ["run"]
 
 T = TypeVar("T")
 
+_STRUCK = {Stall: "stall", HalfClose: "half-close", Reset: "reset"}
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
 def run(words: Sequence[str]) -> int:
-    """Stand between clients and a server until interrupted, as the command line says."""
+    """Stand between clients and a server until interrupted or terminated, as the command line says."""
     parser = _parser()
     options = parser.parse(words)
-    listen = parser.checked(parse_place, options.place)
-    target = parser.checked(parse_place, options.target)
-    if target.host is None:
+    listen = parser.checked(_parse_end, options.place)
+    target = parser.checked(_parse_end, options.target)
+    if target.host is None and target.unix is None:
         parser.error(f"{options.target!r} says no host to connect to")
     faults: list[Fault] = [*(options.faults or ())]
     if options.replay and faults:
@@ -54,37 +57,65 @@ def run(words: Sequence[str]) -> int:
     try:
         chaos = Chaos(
             target.host,
-            target.port or 0,
+            target.port,
+            unix=target.unix,
             up=faults if options.way != "down" else (),
             down=faults if options.way != "up" else (),
             framing=options.framing,
             seed=options.seed,
             plans=plans,
-            listen=(listen.host or "", listen.port or 0),
+            listen=listen.unix or (listen.host, listen.port or 0),
         )
     except ValueError as error:
         parser.error(str(error))
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(chaos)
-        except OSError as error:
-            raise Failure(f"cannot listen on {listen}: {error.strerror or error}") from error
-        notice(f"listening on {chaos.address[0]}:{chaos.address[1]}")
+    if options.record:
+        _record(chaos, options.record)  # that it cannot be written shall be known now, not at the end
+    with _termination() as terminated, chaos:
+        for address in chaos.addresses:
+            notice(f"listening on {address}")
         notice(f"passing on to {target}, {f'as recorded in {options.replay}' if plans else f'seed {options.seed}'}")
-        stack.callback(_finish, chaos, target, options.record)
-        threading.Event().wait()
-    return 0
+        try:
+            terminated.wait()
+        finally:
+            if options.record:
+                _record(chaos, options.record)
+            notice(_summary(chaos, target))
+    return 128 + signal.SIGTERM
 
 
-def _finish(chaos: Chaos, target: Place, record: str | None) -> None:
+@contextmanager
+def _termination() -> Generator[threading.Event]:
+    """Be told of a termination: a shell script has no other way to end what it started in the background."""
+    terminated = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: terminated.set())
+    try:
+        yield terminated
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _record(chaos: Chaos, path: str) -> None:
+    try:
+        chaos.record(path)
+    except OSError as error:
+        raise Failure(f"cannot write {path}: {error.strerror}") from error
+
+
+def _summary(chaos: Chaos, target: Place) -> str:
     """Say what was done."""
     plans = chaos.plans
-    if record:
-        chaos.record(record)
-    done = [fault for plan in plans for _, faults in plan.sides() for fault in faults]
-    cuts = sum(len(fault.places) for fault in done if isinstance(fault, CutAt))
-    refused = f", {len(chaos.refused)} refused by {target}" if chaos.refused else ""
-    notice(f"{len(plans)} connections, {cuts} cuts{refused}")
+    counts = Counter({"connection": len(plans), "cut": 0})
+    for fault in (fault for plan in plans for _, faults in plan.sides() for fault in faults):
+        match fault:
+            case CutAt(places):
+                counts["cut"] += len(places)
+            case Corrupt():
+                counts["changed byte"] += 1
+            case Stall() | HalfClose() | Reset():
+                counts[_STRUCK[type(fault)]] += 1
+    told = [f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items()]
+    refused = [f"{len(chaos.refused)} refused by {target}"] if chaos.refused else []
+    return ", ".join(told + refused)
 
 
 def _parser() -> Parser:
@@ -95,6 +126,7 @@ def _parser() -> Parser:
         "do once in a while. Ctrl-C ends it. The same seed does the same; what was\n"
         "recorded can be done again exactly.",
         epilog=f"""\
+what has a / in it is the path of a Unix socket.
 sizes are as 100 or 64k, times as 20ms or 1.5s; places are bytes of a direction,
 from 0; messages count from 1.
 
@@ -103,6 +135,7 @@ examples:
   mezha chaos 7000 localhost:7001 --cut-randomly 20 --seed 7 --record run.jsonl
   mezha chaos 7000 localhost:7001 --framing length:4 --cut-message 3:header
   mezha chaos 7000 localhost:7001 --way down --reset-after 1000
+  mezha chaos ./chaos.sock /run/server.sock --cut-at 3,17
 
 {FRAMINGS_HELP}""",
     )
@@ -146,6 +179,10 @@ def _typed(make: Callable[[str], T]) -> Callable[[str], T]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return convert
+
+
+def _parse_end(text: str) -> Place:
+    return Place(unix=text) if "/" in text else parse_place(text)
 
 
 def _seconds(text: str) -> float:

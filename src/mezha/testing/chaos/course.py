@@ -1,6 +1,7 @@
 """What to do with the bytes of one direction: a plan of faults, carried out on a stream, without I/O."""
 
 import random
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -18,7 +19,10 @@ from mezha.testing.chaos.faults import (
     Stall,
 )
 
-__all__ = ["Course", "Piece"]
+__all__ = ["Course", "Piece", "Point"]
+
+#: A fault that happens at one place of the stream.
+Point = Stall | HalfClose | Reset
 
 #: The most bytes of a message that are held back until it is whole.
 _LARGEST = 16 << 20
@@ -31,7 +35,7 @@ class Piece:
     data: bytes
     #: It ends in a cut, not where the bytes that are here end.
     cut: bool = False
-    then: Stall | HalfClose | Reset | None = None
+    then: tuple[Point, ...] = ()
 
 
 class _Part(NamedTuple):
@@ -55,12 +59,12 @@ class Course:
         self._framing = framing if by_message else None
         self._cutters = [cutter for fault in self._faults if (cutter := _places(fault, random.Random(repr(seed))))]
         self._next = [next(cutter, None) for cutter in self._cutters]
-        self._points = [fault for fault in self._faults if isinstance(fault, Stall | HalfClose | Reset)]
+        self._points = [fault for fault in self._faults if isinstance(fault, Point)]
         self._held = bytearray()
         self._position = 0
         self._messages = 0
-        #: Where it was cut.
-        self.places: list[int] = []
+        #: Where it was cut: eight bytes a cut, since byte by byte there are many.
+        self.places = array("Q")
         #: What else has happened, counted in bytes.
         self.happened: list[Fault] = []
 
@@ -76,9 +80,9 @@ class Course:
         if rest:
             yield from self._pieces(_Part(rest))
 
-    def start(self) -> Stall | HalfClose | Reset | None:
+    def start(self) -> tuple[Point, ...]:
         """Return what happens before the first byte."""
-        return self._point()
+        return self._here()
 
     def _parts(self, data: bytes) -> Iterator[_Part]:
         self._held += data
@@ -111,11 +115,12 @@ class Course:
             asked = {*self._cuts(end), *self._stops(end), *(place for place in inside if place > self._position)}
             stop = min(end, *asked) if asked else end
             piece = bytes(data[self._position - begin : stop - begin])
-            cut = stop in asked
             self._position = stop
+            then = self._here(whole=part.frame is not None and stop == end)
+            cut = stop in asked or then != ()
             if cut:
                 self.places.append(stop)
-            yield Piece(piece, cut, self._point(whole=part.frame is not None and stop == end))
+            yield Piece(piece, cut, then)
 
     def _inside(self, part: _Part) -> Iterator[int]:
         """Say where in a message to cut."""
@@ -143,19 +148,22 @@ class Course:
             if not fault.messages and self._position < fault.after <= end:
                 yield fault.after
 
-    def _point(self, *, whole: bool = False) -> Stall | HalfClose | Reset | None:
-        """Return what happens at this place, once."""
-        for fault in self._points:
+    def _here(self, *, whole: bool = False) -> tuple[Point, ...]:
+        """Return what happens at this place, each once, in the order given: up to what nothing can follow."""
+        happens: list[Point] = []
+        for fault in self._points[:]:
             here = self._messages == fault.after and (whole or not fault.after)
             if here if fault.messages else self._position == fault.after:
                 self._points.remove(fault)
                 self.happened.append(replace(fault, after=self._position, messages=False))
-                return fault
-        return None
+                happens.append(fault)
+                if not (isinstance(fault, Stall) and fault.seconds is not None):
+                    break
+        return tuple(happens)
 
 
 def _counts_messages(fault: Fault) -> bool:
-    return isinstance(fault, CutMessage) or (isinstance(fault, Stall | HalfClose | Reset) and fault.messages)
+    return isinstance(fault, CutMessage) or (isinstance(fault, Point) and fault.messages)
 
 
 def _places(fault: Fault, chance: random.Random) -> Iterator[int] | None:

@@ -54,7 +54,13 @@ def shrink(plans: Sequence[Plan], fails: Callable[[list[Plan]], bool]) -> list[P
     """Leave out every cut and every fault that a failure does not need.
 
     ``fails(plans)`` runs your test with ``Chaos(..., plans=plans)``, and says whether it still fails.
+
+    Raises:
+        ValueError: it does not fail with all of them, so there is nothing to make smaller.
+
     """
+    if not fails([*plans]):
+        raise ValueError("it does not fail with these plans: what failed depends on something else as well")
     atoms = [(number, name, atom) for number, plan in enumerate(plans) for name, atom in _atoms(plan)]
 
     def put_together(some: list[_Atom]) -> list[Plan]:
