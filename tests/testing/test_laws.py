@@ -10,7 +10,7 @@ from faulty_framings import Byte, DecodedBy
 
 from mezha.engine import Framed
 from mezha.errors import LocalProtocolError, MessageTooLarge
-from mezha.framing import Data, Decoder, Framing, Lines
+from mezha.framing import Data, Decoder, Frame, Framing, Lines, Need
 from mezha.testing import laws
 
 SOUND = b"\1a\2bc"
@@ -205,9 +205,9 @@ def test_too_many_calls_are_too_much_work(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_search_from_the_start_is_too_much_work() -> None:
     class StartsAnew(Lines):
-        def split(self, buffer: bytearray, limit: int, resume: int = 0) -> laws.Frame | laws.Need:
+        def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
             verdict = super().split(buffer, limit)
-            return laws.Need(verdict.size) if isinstance(verdict, laws.Need) else verdict
+            return Need(verdict.size) if isinstance(verdict, Need) else verdict
 
     linear(Lines())
     with pytest.raises(AssertionError, match="101 looks a byte"):

@@ -172,7 +172,7 @@ def test_what_callbacks_are_handed_is_collected() -> None:
     assert b"from before" not in seen
 
     class Late(CallsBack):
-        def feed(self, data: bytes) -> None:
+        def feed(self, data: bytes) -> None:  # type: ignore[override]
             super().feed(data.rstrip(b"\n") if len(data) > 3 else data)
 
     with pytest.raises(AssertionError, match=r"(?s)in one piece:   \[\]\n.*collected=collected, seed=0\)") as caught:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from mezha.errors import TruncatedMessage
 from mezha.framing import FixedSize, Framing, parse_framing
-from mezha.testing import laws
+from mezha.testing import cuts, laws
 from mezha.testing.strategies import FRAMINGS, cuttings, in_parts, messages, signs, streams
 
-framings = st.one_of(FRAMINGS.values())
+framings = st.one_of(*FRAMINGS.values())
 
 
 @given(framings, st.data())
@@ -57,7 +57,7 @@ def test_streams_of_each_kind_are_drawn(name: str) -> None:
 
 def test_every_place_can_be_cut() -> None:
     for places in ([], [1], [3], [1, 2, 3]):
-        wanted = [*laws.cuts.at(b"abcd", *places)]
+        wanted = [*cuts.at(b"abcd", *places)]
         assert find(cuttings(b"abcd"), wanted.__eq__) == wanted
 
 

@@ -96,7 +96,8 @@ def assert_split_invariant(
 
     stream = bytes(fewest(list(data), still_fails))
     failing, _ = trial.failing(stream, way) or found
-    places = fewest(cuts.places_of(failing), lambda some: trial.difference(stream, cuts.at(stream, *some)) == way)
+    all_places = cuts.places_of(failing)
+    places = fewest(all_places, lambda some: trial.difference(stream, cuts.at(stream, *some)) == way)
     cutting = cuts.at(stream, *places)
     options = [
         *(["end=True"] if end else []),
