@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from mezha.testing.chaos.arrival import taken
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nobody else tells what a receiver has taken")
 
-STREAM = bytes(range(30))
+STREAM = bytes(range(12))
 
 
 def ipv4(_: Path) -> tuple[socket.socket, str]:
@@ -43,7 +43,7 @@ every_kind = pytest.mark.parametrize("kind", [ipv4, ipv6, both, unix])
 
 
 @contextmanager
-def slow_reader(listener: socket.socket, seconds: float) -> Iterator[list[bytes]]:
+def slow_reader(listener: socket.socket, seconds: float) -> Generator[list[bytes]]:
     """Read what comes, and be busy for so long after each read."""
     reads: list[bytes] = []
 

@@ -198,7 +198,10 @@ def test_too_many_calls_are_too_much_work(monkeypatch: pytest.MonkeyPatch) -> No
                 self._framing.split(bytearray(b"\0"), 9)
             return super().take(count)
 
-    monkeypatch.setattr(laws.Metered, "decoder", lambda framing, *, limit: Chatty(framing, limit=limit))
+    def decoder(framing: Framing, *, limit: int) -> Decoder:
+        return Chatty(framing, limit=limit)
+
+    monkeypatch.setattr(laws.Metered, "decoder", decoder)
     with pytest.raises(AssertionError, match="calls for 201 pieces"):
         linear(Byte())
 

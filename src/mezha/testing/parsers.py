@@ -94,7 +94,8 @@ def assert_split_invariant(
         left -= 1
         return left >= 0 and trial.failing(bytes(stream), way) is not None
 
-    stream = bytes(fewest(list(data), still_fails))
+    shortest = fewest(list(data), still_fails)
+    stream = bytes(shortest)
     failing, _ = trial.failing(stream, way) or found
     all_places = cuts.places_of(failing)
     places = fewest(all_places, lambda some: trial.difference(stream, cuts.at(stream, *some)) == way)

@@ -16,7 +16,7 @@ from mezha.testing.chaos.faults import (
     Throttle,
 )
 from mezha.testing.chaos.proxy import Chaos
-from mezha.testing.chaos.record import read_plans, shrink
+from mezha.testing.chaos.record import read_plans, shrink, write_plans
 
 __all__ = [
     "Chaos",
@@ -35,4 +35,5 @@ __all__ = [
     "Throttle",
     "read_plans",
     "shrink",
+    "write_plans",
 ]

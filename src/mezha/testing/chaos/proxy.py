@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 import os
 import socket
 import struct
@@ -28,7 +27,7 @@ from mezha.sockets import (
 )
 from mezha.testing.chaos.course import Course
 from mezha.testing.chaos.faults import Fault, Plan
-from mezha.testing.chaos.record import as_json, recorded
+from mezha.testing.chaos.record import recorded, write_plans
 from mezha.testing.chaos.way import carry_both
 
 __all__ = ["Chaos"]
@@ -94,7 +93,7 @@ class Chaos:
         self._numbers = itertools.count()
         self._done: list[tuple[Plan, dict[str, Course]]] = []
         self._faults: list[BaseException] = []
-        self._addresses: list[object] = []
+        self._addresses: list[str | tuple[str, int] | tuple[str, int, int, int]] = []
         self._stopping: asyncio.Event
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread
@@ -112,10 +111,11 @@ class Chaos:
             ValueError: it listens on a Unix socket, or was not started.
 
         """
-        match self._addresses:
-            case [(str(host), int(port), *_), *_]:
+        match next(iter(self._addresses), None):
+            case (host, port) | (host, port, _, _):
                 return host, port
-        raise ValueError("it listens on a Unix socket, or was not started")
+            case _:
+                raise ValueError("it listens on a Unix socket, or was not started")
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -129,8 +129,7 @@ class Chaos:
 
     def record(self, path: str | Path) -> None:
         """Write ``plans`` to a file, one connection a line, as JSON; ``read_plans`` reads it."""
-        lines = (json.dumps(as_json(plan)) for plan in self.plans)
-        Path(path).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_plans(self.plans, path)
 
     def __enter__(self) -> Self:
         if isinstance(self._listen, tuple):

@@ -1,7 +1,7 @@
 """What a proxy has done, as plans to do it again: written to a file, read from it, made as small as a failure needs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from mezha.testing.chaos.course import Course
 from mezha.testing.chaos.faults import Coalesce, CutAt, Delay, Fault, Plan, Throttle
 from mezha.testing.shrinking import fewest
 
-__all__ = ["as_json", "read_plans", "recorded", "shrink"]
+__all__ = ["read_plans", "recorded", "shrink", "write_plans"]
 
 #: One fault of one direction of one connection.
 _Atom = tuple[int, str, Fault]
@@ -28,9 +28,10 @@ def recorded(plan: Plan, courses: Mapping[str, Course]) -> Plan:
     return Plan(**sides)
 
 
-def as_json(plan: Plan) -> dict[str, Any]:
-    """Return a plan as an object of JSON."""
-    return {name: [_fault_as_json(fault) for fault in faults] for name, faults in plan.sides() if faults}
+def write_plans(plans: Iterable[Plan], path: str | Path) -> None:
+    """Write plans to a file, one connection a line, as JSON; ``read_plans`` reads it."""
+    sides = ({name: [*map(_written, faults)] for name, faults in plan.sides() if faults} for plan in plans)
+    Path(path).write_text("".join(f"{json.dumps(plan)}\n" for plan in sides), encoding="utf-8")
 
 
 def read_plans(path: str | Path) -> list[Plan]:
@@ -90,7 +91,7 @@ def _side(atoms: list[_Atom], number: int, name: str) -> tuple[Fault, ...]:
     return (*((CutAt(*places),) if places else ()), *(fault for fault in mine if not isinstance(fault, CutAt)))
 
 
-def _fault_as_json(fault: Fault) -> list[Any]:
+def _written(fault: Fault) -> list[Any]:
     values = fault.places if isinstance(fault, CutAt) else [getattr(fault, field.name) for field in fields(fault)]
     return [type(fault).__name__, *values]
 

@@ -154,9 +154,9 @@ class _Way:
                     with suppress(OSError):
                         self._sink.shutdown(socket.SHUT_WR)
                     return False
-                case Stall(seconds=None):
-                    raise await self.broken
-                case Stall(seconds=float() | int() as seconds):
+                case Stall(seconds=seconds):
+                    if seconds is None:
+                        raise await self.broken
                     await asyncio.sleep(seconds)
         return True
 
