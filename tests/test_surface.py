@@ -21,6 +21,7 @@ MODULES = [
     "mezha.observe",
     "mezha.trio",
     "mezha.testing",
+    "mezha.testing.chaos",
     "mezha.testing.cuts",
     "mezha.testing.driver",
     "mezha.testing.framings",

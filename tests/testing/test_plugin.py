@@ -11,48 +11,75 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+import trio
 
 import mezha.asyncio
 import mezha.blocking
+import mezha.trio
 from mezha.framing import Framing, Lines
+from mezha.testing import Script
 from mezha.testing.chaos import Chaos, CutAt, Plan
+
+pytest_plugins = ["pytester"]
 
 NAIVE = Path(__file__).parents[2] / "examples" / "naive"
 
 
-def run(folder: Path, *words: str) -> str:
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
     """Run pytest as a user would, in a folder of its own."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=50, check=False).stdout
+    return lambda *words: pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist", *words)
 
 
 @pytest.fixture
-def naive(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(NAIVE, tmp_path / "naive"))
+def naive(pytester: pytest.Pytester) -> Path:
+    return Path(shutil.copytree(NAIVE, pytester.path, dirs_exist_ok=True))
 
 
-def test_the_naive_server_passes_without_and_fails_with_it(naive: Path) -> None:
-    assert "1 passed" in run(naive, "-k", "loopback")
-    first = run(naive)
-    assert "1 failed, 1 passed" in first
-    assert "assert b'HELLO' == b'HELLO, WORLD!'" in first
-    assert "seed 0; to do it again: mezha_chaos(..., plans=[Plan(up=[CutAt(5" in first
+Runner = Callable[..., pytest.RunResult]
 
 
-def test_what_is_printed_fails_again_and_the_seed_is_chosen(naive: Path) -> None:
+# -- the naive server --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("naive")
+def test_the_naive_server_passes_without_and_fails_with_it(run: Runner) -> None:
+    run("-k", "loopback").assert_outcomes(passed=1, deselected=1)
+    failed = run("--chaos-seed", "7")
+    failed.assert_outcomes(passed=1, failed=1)
+    failed.stdout.fnmatch_lines(
+        [
+            "E * assert b'HELLO' == b'HELLO, WORLD!'",
+            "seed 7; to do it again: mezha_chaos(..., plans=[[]Plan(up=[[]CutAt(5*",
+        ]
+    )
+
+
+def test_what_is_printed_fails_again(naive: Path, run: Runner) -> None:
     source = (naive / "test_server.py").read_text(encoding="utf-8")
     again = source.replace("up=[CutEvery(5)]", "plans=[Plan(up=[CutAt(5)])]").replace("CutEvery", "CutAt, Plan")
     (naive / "test_server.py").write_text(again, encoding="utf-8")
-    printed = run(naive, "--chaos-seed", "7")
-    assert "1 failed, 1 passed" in printed
-    assert "seed 7; to do it again" in printed
+    failed = run()
+    failed.assert_outcomes(passed=1, failed=1)
+    failed.stdout.fnmatch_lines(["seed 0; to do it again: mezha_chaos(..., plans=[[]Plan(up=[[]CutAt(5)])])"])
 
 
-def test_loading_the_plugin_loads_nothing_else() -> None:
-    code = "import sys, mezha.testing.plugin; print(*sys.modules)"
+# -- being there in every run ------------------------------------------------------------------------------------------
+
+
+def test_loading_the_plugin_loads_nothing_of_mezha() -> None:
+    code = "import sys, _mezha_pytest; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
-    assert "mezha.testing.chaos" not in loaded.stdout
-    assert "hypothesis" not in loaded.stdout
+    assert not [name for name in loaded.stdout.split() if name.split(".")[0] in ("mezha", "trio", "hypothesis")]
+
+
+@pytest.mark.usefixtures("naive")
+def test_it_can_be_switched_off(run: Runner) -> None:
+    run("-p", "no:mezha").assert_outcomes(passed=1, errors=1)
+    run("-p", "no:mezha", "--chaos-seed", "7").stderr.fnmatch_lines(["*unrecognized arguments: --chaos-seed*"])
+
+
+# -- a proxy, a script -------------------------------------------------------------------------------------------------
 
 
 def test_chaos_starts_with_the_call_and_takes_what_chaos_takes(mezha_chaos: Callable[..., Chaos]) -> None:
@@ -68,6 +95,38 @@ def test_chaos_starts_with_the_call_and_takes_what_chaos_takes(mezha_chaos: Call
         assert proxy.plans == [Plan(up=[CutAt(1)])]
 
 
+def test_a_script_plays_from_the_call_on(mezha_script: Callable[[Script], Script]) -> None:
+    script = mezha_script(Script().expect(b"Hello!").say(b"World!").end())
+    with socket.create_connection(script.address) as client:
+        client.sendall(b"Hello!")
+        assert client.recv(9, socket.MSG_WAITALL) == b"World!"
+
+
+def test_a_script_that_was_not_played_fails_the_test(pytester: pytest.Pytester, run: Runner) -> None:
+    pytester.makepyfile("""
+        import socket
+        from mezha.testing import Script
+
+        def test_says_too_much(mezha_script):
+            script = mezha_script(Script().expect(b"Hello!").expect_end())
+            with socket.create_connection(script.address) as client:
+                client.sendall(b"Hello!World!")
+
+        def test_never_comes(mezha_script):
+            mezha_script(Script(limit=0.01).expect(b"Hello!"))
+
+        def test_fails_by_itself(mezha_script):
+            mezha_script(Script(limit=60).expect(b"Hello!"))
+            assert not "this"
+    """)
+    failed = run()
+    failed.assert_outcomes(failed=3)
+    failed.stdout.fnmatch_lines(["E *step 3 of the script, expect_end(), failed: bytes came", "E *nobody connected*"])
+
+
+# -- pairs -------------------------------------------------------------------------------------------------------------
+
+
 def test_a_pair(mezha_pair: Callable[[Framing], tuple[mezha.blocking.Peer, mezha.blocking.Peer]]) -> None:
     one, other = mezha_pair(Lines())
     thread = threading.Thread(target=one.send, args=(b"Hello!",))
@@ -76,13 +135,23 @@ def test_a_pair(mezha_pair: Callable[[Framing], tuple[mezha.blocking.Peer, mezha
     thread.join()
 
 
-Pair = Callable[[Framing], AbstractAsyncContextManager[tuple[mezha.asyncio.Peer, mezha.asyncio.Peer]]]
+AsyncioPair = Callable[[Framing], AbstractAsyncContextManager[tuple[mezha.asyncio.Peer, mezha.asyncio.Peer]]]
+TrioPair = Callable[[Framing], AbstractAsyncContextManager[tuple[mezha.trio.Peer, mezha.trio.Peer]]]
 
 
-def test_an_asyncio_pair(mezha_asyncio_pair: Pair) -> None:
+def test_an_asyncio_pair(mezha_asyncio_pair: AsyncioPair) -> None:
     async def main() -> bytes:
         async with mezha_asyncio_pair(Lines()) as (one, other):
             await one.send(b"Hello!")
             return await other.recv()
 
     assert asyncio.run(main()) == b"Hello!"
+
+
+def test_a_trio_pair(mezha_trio_pair: TrioPair) -> None:
+    async def main() -> bytes:
+        async with mezha_trio_pair(Lines()) as (one, other):
+            await one.send(b"Hello!")
+            return await other.recv()
+
+    assert trio.run(main) == b"Hello!"

@@ -1,4 +1,4 @@
-"""Two connected peers in one test, for each flavour: what one sends, the other receives."""
+"""Two connected peers in one test, blocking or of asyncio: what one sends, the other receives."""
 
 import socket
 from collections.abc import AsyncGenerator, Generator

@@ -1,4 +1,7 @@
-"""The pytest plugin, there as soon as mezha is installed: fixtures that connect, and that cut."""
+"""The pytest plugin, there as soon as mezha is installed: fixtures that connect, that cut, and that play a script.
+
+Every run of pytest loads this module. So it stands beside mezha, and imports mezha only when a test wants it.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:  # every run of pytest loads this module: it imports the rest only when a test wants it
+if TYPE_CHECKING:
     import mezha.asyncio
     import mezha.blocking
+    import mezha.trio
     from mezha.framing import Framing
+    from mezha.testing import Script
     from mezha.testing.chaos import Chaos
 
-__all__ = ["mezha_asyncio_pair", "mezha_chaos", "mezha_pair"]
+__all__ = ["mezha_asyncio_pair", "mezha_chaos", "mezha_pair", "mezha_script", "mezha_trio_pair"]
 
 _PROXIES = pytest.StashKey[list["Chaos"]]()
+_SCRIPTS = pytest.StashKey[ExitStack]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--chaos-seed", type=int, default=0, metavar="N", help="the seed of mezha_chaos; a failing test prints it"
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Let a script that was not played to its end fail the test itself."""
+    with item.stash.get(_SCRIPTS, None) or ExitStack():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -62,6 +75,17 @@ def mezha_chaos(request: pytest.FixtureRequest) -> Generator[Callable[..., Chaos
 
 
 @pytest.fixture
+def mezha_script(request: pytest.FixtureRequest) -> Generator[Callable[[Script], Script]]:
+    """Play a script: ``mezha_script(Script().expect(...).say(...))`` returns it, at its ``address``.
+
+    Its last step has to be done when the test function returns: a step that fails, or is left, fails the test.
+    """
+    with ExitStack() as scripts:
+        request.node.stash[_SCRIPTS] = scripts
+        yield scripts.enter_context
+
+
+@pytest.fixture
 def mezha_pair() -> Generator[Callable[[Framing], tuple[mezha.blocking.Peer, mezha.blocking.Peer]]]:
     """Connect two blocking peers that speak a framing; both are closed with the test."""
     from mezha.testing.pairs import blocking_pair
@@ -78,3 +102,11 @@ def mezha_asyncio_pair() -> Callable[
     from mezha.testing.pairs import asyncio_pair
 
     return asyncio_pair
+
+
+@pytest.fixture
+def mezha_trio_pair() -> Callable[[Framing], AbstractAsyncContextManager[tuple[mezha.trio.Peer, mezha.trio.Peer]]]:
+    """Connect two trio peers that speak a framing, in an ``async with`` block of any test that runs on trio."""
+    from mezha.testing.trio_pairs import trio_pair
+
+    return trio_pair
