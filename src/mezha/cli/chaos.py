@@ -109,6 +109,8 @@ def _read(path: str) -> list[Plan]:
         return read_plans(path)
     except ValueError as error:
         raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(f"cannot read {path}: {error.strerror}") from error
 
 
 def _shrink(command: str, plans: list[Plan], proxy: Callable[[list[Plan]], Chaos], path: str | None) -> int:
