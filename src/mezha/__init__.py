@@ -1,7 +1,7 @@
 """mezha gives TCP back its message boundaries: one ``send`` is one ``recv``, whole, in order, always.
 
-The flavour is an import: ``mezha.blocking`` and ``mezha.asyncio`` hold the same verbs, ``connect serve listen wrap``.
-This module holds what they share, and imports no I/O library.
+The flavour is an import: ``mezha.blocking``, ``mezha.asyncio`` and ``mezha.trio`` hold the same verbs, ``connect serve
+listen wrap``. This module holds what they share, and imports no I/O library. ``mezha.testing`` is the test kit.
 """
 
 from mezha.errors import (
