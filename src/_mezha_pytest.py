@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Let a script that was not played to its end fail the test itself."""
+    __tracebackhide__ = True
     with item.stash.get(_SCRIPTS, None) or ExitStack():
         return (yield)
 

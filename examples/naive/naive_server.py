@@ -1,6 +1,7 @@
 """A server as everybody writes it first: it takes what one ``recv`` returns for one message."""
 
 import socket
+from contextlib import suppress
 
 
 def serve(listener: socket.socket) -> None:
@@ -10,6 +11,6 @@ def serve(listener: socket.socket) -> None:
             connection, _ = listener.accept()
         except OSError:
             return
-        with connection:
+        with connection, suppress(ConnectionError):
             while message := connection.recv(1024):
                 connection.sendall(message.upper())
