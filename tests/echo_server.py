@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = ["Echo", "echo", "exchange"]
 
@@ -68,7 +68,8 @@ def exchange(address: tuple[str, int], data: bytes) -> bytes | str:
     with socket.create_connection(address, timeout=20) as client:
         try:
             client.sendall(data)
-            client.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # what was reset is no longer connected; recv says how it was
+                client.shutdown(socket.SHUT_WR)
             while more := client.recv(65536):
                 back += more
         except OSError as error:
