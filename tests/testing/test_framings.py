@@ -1,6 +1,5 @@
 """``check_framing`` lets every framing of mezha pass, and for each law finds one that breaks it."""
 
-import re
 from collections.abc import Sequence
 
 import faulty_framings as faulty
@@ -115,7 +114,7 @@ def test_what_is_shown_repeats_the_failure(framing: Framing) -> None:
     with pytest.raises(AssertionError) as again:
         exec(line, {**vars(faulty), "StartsAnew": StartsAnew})
     assert said.startswith(f"{framing!r} breaks the law '")
-    assert re.split("[:\n]", str(again.value))[0] in said  # pytest's own explanation may show an address
+    assert str(again.value).splitlines()[0] in said
 
 
 def test_what_has_no_name_is_called_by_its_class() -> None:
