@@ -59,7 +59,10 @@ class Load:
 def measure(connections: int, messages: int, *, loop: str = "asyncio") -> Load:
     """Open so many connections, and send so many messages over each."""
     with Forker() as forker, forker.start(_serves, loop, connections) as server:
-        return PARTIES[loop].run(_visits(server, connections, messages))
+        load = PARTIES[loop].run(_visits(server, connections, messages))
+        server.go_on()
+        server.result()
+        return load
 
 
 async def _visits(server: Job, connections: int, messages: int) -> Load:
@@ -67,7 +70,7 @@ async def _visits(server: Job, connections: int, messages: int) -> Load:
     gate = asyncio.Semaphore(_OPENING)
     async with mezha.asyncio.connect(HOST, port, framing=FRAMING):
         pass  # what is opened once is open
-    before = await _ask(server)
+    before = await _ask(server, 0)
     async with AsyncExitStack() as stack:
 
         async def connect() -> mezha.asyncio.Peer:
@@ -77,15 +80,14 @@ async def _visits(server: Job, connections: int, messages: int) -> Load:
         times = [time.monotonic()]
         peers = await asyncio.gather(*(connect() for _ in range(connections)))
         times.append(time.monotonic())
-        idle = await _ask(server)
+        idle = await _ask(server, connections)
         times.append(time.monotonic())
         counts = await asyncio.gather(*(_exchange(peer, seed, messages) for seed, peer in enumerate(peers)))
         times.append(time.monotonic())
-        busy = await _ask(server)
+        busy = await _ask(server, connections)
         times.append(time.monotonic())
         await asyncio.gather(*(peer.close() for peer in peers))
-    server.go_on("end")
-    after = await asyncio.to_thread(server.result, 60)
+    after = await _ask(server, 0)
     times.append(time.monotonic())
     opening, _, exchanging, _, closing = (end - begin for begin, end in pairwise(times))
     return Load(connections, sum(counts), opening, exchanging, closing, before, idle, busy, after)
@@ -101,13 +103,14 @@ async def _exchange(peer: mezha.asyncio.Peer, seed: int, messages: int) -> int:
     return traffic.checked
 
 
-async def _ask(server: Job) -> Usage:
-    server.go_on("usage")
+async def _ask(server: Job, connections: int) -> Usage:
+    """Ask what the server uses, once it serves so many."""
+    server.go_on(connections)
     answer: Usage = await asyncio.to_thread(server.hear, 60)
     return answer
 
 
-def _serves(line: Line, loop: str, connections: int) -> Usage:
+def _serves(line: Line, loop: str, connections: int) -> None:
     raise_limit_of_descriptors()
     party = PARTIES[loop]
 
@@ -118,20 +121,21 @@ def _serves(line: Line, loop: str, connections: int) -> Usage:
         except ClosedByPeer:
             pass
 
-    async def side() -> Usage:
+    async def side() -> None:
         async with party.serve(echo, max_connections=connections, backlog=_OPENING) as server:
             line.say(server.port)
-            while await party.aside(line.wait) == "usage":
+            while (expected := await party.aside(line.wait)) is not None:
+                await party.aside(lambda: until(lambda: server.connections == expected))
                 line.say(usage(party.tasks()))
-            await party.aside(lambda: until(lambda: not server.connections))
-            return usage(party.tasks())
 
-    return party.run(side())
+    party.run(side())
 
 
 def main() -> None:
     """Measure, and print it."""
-    parser = argparse.ArgumentParser(prog="python -m fire.load", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m fire.load", description="Open many connections at once on one asyncio server."
+    )
     parser.add_argument("--connections", type=int, default=5000, help="default: %(default)s")
     parser.add_argument("--messages", type=int, default=20, help="for each connection; default: %(default)s")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="default: %(default)s")

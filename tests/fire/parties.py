@@ -6,6 +6,7 @@ whole program, and time-outs are given as its users would give them: ``within`` 
 """
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Any, TypeVar
 
 import trio
+from waiting import PATIENCE
 
 import mezha.asyncio
 import mezha.blocking
@@ -69,6 +71,12 @@ class Party(ABC):
     @abstractmethod
     def tasks(self) -> int:
         """Count the tasks."""
+
+    async def rest(self, server: Any, tasks: int) -> None:
+        """Wait until a server serves nobody, and no more tasks are left than these; for long, but not for ever."""
+        deadline = time.monotonic() + PATIENCE
+        while (server.connections or self.tasks() > tasks) and time.monotonic() < deadline:
+            await self.aside(lambda: time.sleep(0.001))
 
     @abstractmethod
     async def connect(self, host: str, port: int, **options: Any) -> Side: ...

@@ -21,7 +21,7 @@ from fire.forker import Forker, Job, Line
 from fire.parties import HOST, PARTIES, Party, Side
 from fire.traffic import Traffic
 from fire.usage import Usage, raise_limit_of_descriptors, system, usage
-from waiting import PATIENCE, until
+from waiting import PATIENCE
 
 from mezha import SendTimeout, Timeouts
 
@@ -50,8 +50,8 @@ class Soak:
     impatient: int = 0
     cut: int = 0
     #: What the server and the clients used after each round.
-    server: list[Usage] = field(default_factory=list)
-    clients: list[Usage] = field(default_factory=list)
+    server: list[Usage] = field(default_factory=list[Usage])
+    clients: list[Usage] = field(default_factory=list[Usage])
 
     def growth(self, of: Callable[[Usage], int]) -> list[float]:
         """Return by how much the server's and the clients' use grows with each connection, over all rounds but few."""
@@ -135,9 +135,10 @@ def _serves(line: Line, flavour: str) -> None:
 
     async def side() -> None:
         async with party.serve(echo) as server:
+            tasks = party.tasks()
             line.say(server.port)
             while await party.aside(line.wait):
-                await party.aside(lambda: until(lambda: not server.connections))
+                await party.rest(server, tasks)
                 line.say(usage(party.tasks()))
 
     party.run(side())
@@ -212,7 +213,9 @@ async def _recv(peer: Side, choice: random.Random, tally: _Tally) -> bytes:
 
 def main() -> None:
     """Soak, and print what came of it each minute."""
-    parser = argparse.ArgumentParser(prog="python -m fire.soak", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m fire.soak", description="Let connections come and go, and see that nothing grows."
+    )
     parser.add_argument("--seconds", type=float, default=60, help="default: %(default)s")
     parser.add_argument("--flavours", nargs="+", choices=PARTIES, default=list(PARTIES), metavar="FLAVOUR")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")

@@ -15,8 +15,8 @@ import pytest
 from fire.effort import FIRE, seeds
 from fire.forker import Forker, Line
 from fire.parties import FRAMING, HOST, PARTIES, Side
-from fire.usage import usage
-from waiting import PATIENCE, until
+from fire.usage import Usage, usage
+from waiting import PATIENCE
 
 from mezha import Timeouts
 from mezha.blocking import connect
@@ -60,9 +60,10 @@ def serves(line: Line, flavour: str, tls: bool) -> list[str]:
         context = certificates.server() if tls else None
         timeouts = Timeouts(message=SOON, connect=SOON, close=SOON)
         async with party.serve(echo, tls=context, timeouts=timeouts, max_connections=_CROWD) as server:
+            tasks = party.tasks()
             line.say(server.port)
             while await party.aside(line.wait):
-                await party.aside(lambda: until(lambda: not server.connections))
+                await party.rest(server, tasks)
                 line.say(usage(party.tasks()))
 
     party.run(side())
@@ -112,7 +113,7 @@ def test_strangers_leave_nothing(flavour: str, tls: bool, seed: int, forker: For
     choice = random.Random(seed)
     with forker.start(serves, flavour, tls) as server:
         port = server.hear()
-        used = []
+        used: list[Usage] = []
         for _ in range(3):
             for _ in range(2 * _CROWD * FIRE):
                 _is_strange(port, choice)

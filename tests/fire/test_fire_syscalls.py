@@ -1,10 +1,10 @@
 """Each system call of a short conversation fails once: it ends in what is right or in an error that is documented."""
 
-import encodings.idna  # noqa: F401 - asking for an address imports it, and no import is to fail
+import encodings.idna
 import errno
 import socket
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext, suppress
 from itertools import count
 
@@ -16,6 +16,9 @@ from fire.parties import FRAMING, PARTIES, Party
 from waiting import PATIENCE
 
 from mezha import MezhaError, TruncatedMessage
+
+#: Asking for an address imports this, and no import is to fail.
+assert encodings.idna
 
 #: The last goes past every buffer of the process.
 _MESSAGES = [b"Hello!", b"World!" * 20_000]
@@ -66,16 +69,8 @@ _SOFT = {
 
 
 #: Calls of a loop for itself. What it does when they fail is its own affair; those of the blocking flavour are ours.
-_OF_LOOPS = {
-    "socketpair",
-    "ioctl",
-    "fcntl",
-    "mmap",
-    "poll|ppoll",
-    "epoll_create1",
-    "epoll_ctl",
-    "epoll_wait|epoll_pwait",
-}
+_OF_LOOPS = {"socketpair", "ioctl", "fcntl", "mmap", "poll|ppoll"}
+_OF_LOOPS |= {"epoll_create1", "epoll_ctl", "epoll_wait|epoll_pwait"}
 #: And those of the transports of asyncio and uvloop.
 _OF_TRANSPORTS = {"getsockname", "getpeername", "setsockopt", "getsockopt"}
 _NOT_OURS = {
@@ -148,7 +143,7 @@ async def answers(party: Party, line: Line) -> None:
 
 
 @contextmanager
-def _echo(received: bytearray) -> Iterator[int]:
+def _echo(received: bytearray) -> Generator[int]:
     """Send back what comes over one connection, and note it."""
 
     def serve() -> None:
