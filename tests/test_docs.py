@@ -31,6 +31,7 @@ PAGES = (
     "docs/framings.md",
     "docs/testing.md",
     "docs/testing-chaos.part.md",
+    "docs/reliability.md",
 )
 DOCUMENTS = (*PAGES, "docs/performance.md", "CONTRIBUTING.md", "CHANGELOG.md")
 

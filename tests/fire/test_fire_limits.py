@@ -66,10 +66,10 @@ async def _ask(party: Party, port: int, size: int, **options: object) -> int:
     """Ask for so many bytes, twice, and return how many came."""
     peer = await party.connect(HOST, port, **options)
     try:
-        for _ in range(2):
-            await peer.send(size.to_bytes(4, "big"))
-            answer = await peer.recv()
-        return len(answer)
+        await peer.send(size.to_bytes(4, "big"))
+        first = await peer.recv()
+        await peer.send(size.to_bytes(4, "big"))
+        return len(await peer.recv()) if len(first) == size else -1
     finally:
         await peer.close()
 

@@ -1,6 +1,5 @@
 """Each system call of a short conversation fails once: it ends in what is right or in an error that is documented."""
 
-import encodings.idna
 import errno
 import socket
 import threading
@@ -17,8 +16,7 @@ from waiting import PATIENCE
 
 from mezha import MezhaError, TruncatedMessage
 
-#: Asking for an address imports this, and no import is to fail.
-assert encodings.idna
+"localhost".encode("idna")  # it is imported by who asks for an address, and no import is to fail
 
 #: The last goes past every buffer of the process.
 _MESSAGES = [b"Hello!", b"World!" * 20_000]
@@ -69,8 +67,7 @@ _SOFT = {
 
 
 #: Calls of a loop for itself. What it does when they fail is its own affair; those of the blocking flavour are ours.
-_OF_LOOPS = {"socketpair", "ioctl", "fcntl", "mmap", "poll|ppoll"}
-_OF_LOOPS |= {"epoll_create1", "epoll_ctl", "epoll_wait|epoll_pwait"}
+_OF_LOOPS = {kind for kind in _HARD if "poll" in kind} | {"socketpair", "ioctl", "fcntl", "mmap"}
 #: And those of the transports of asyncio and uvloop.
 _OF_TRANSPORTS = {"getsockname", "getpeername", "setsockopt", "getsockopt"}
 _NOT_OURS = {
