@@ -72,10 +72,10 @@ class Party(ABC):
     def tasks(self) -> int:
         """Count the tasks."""
 
-    async def rest(self, server: Any, tasks: int) -> None:
-        """Wait until a server serves nobody, and no more tasks are left than these; for long, but not for ever."""
+    async def rest(self, tasks: int, server: Any = None) -> None:
+        """Wait until no more tasks are left than these, and a server serves nobody; for long, but not for ever."""
         deadline = time.monotonic() + PATIENCE
-        while (server.connections or self.tasks() > tasks) and time.monotonic() < deadline:
+        while (self.tasks() > tasks or (server and server.connections)) and time.monotonic() < deadline:
             await self.aside(lambda: time.sleep(0.001))
 
     @abstractmethod

@@ -138,7 +138,7 @@ def _serves(line: Line, flavour: str) -> None:
             tasks = party.tasks()
             line.say(server.port)
             while await party.aside(line.wait):
-                await party.rest(server, tasks)
+                await party.rest(tasks, server)
                 line.say(usage(party.tasks()))
 
     party.run(side())
@@ -158,9 +158,11 @@ def _visits(line: Line, flavour: str, port: int) -> None:
     party = PARTIES[flavour]
 
     async def side() -> None:
+        tasks = party.tasks()
         while (seed := await party.aside(line.wait)) is not None:
             tally = _Tally()
             await party.together(partial(_client, party, port, f"{seed} {number}", tally) for number in range(_CLIENTS))
+            await party.rest(tasks)
             line.say((tally.messages, tally.impatient, tally.cut, usage(party.tasks())))
 
     party.run(side())

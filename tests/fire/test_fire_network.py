@@ -3,17 +3,21 @@
 import socket
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from typing import TypeVar
 
 import pytest
 from fire.effort import FIRE, seeds
-from fire.forker import Line
+from fire.forker import Job, Line
 from fire.machines import ADDRESSES, Forbidden, Network
 from fire.parties import PARTIES, Side
 from fire.traffic import Traffic
 from waiting import PATIENCE
 
 from mezha import ClosedByPeer, ConnectionLost, SendTimeout, Timeouts
+
+T = TypeVar("T")
 
 every_flavour = pytest.mark.parametrize("flavour", PARTIES)
 every_seed = pytest.mark.parametrize("seed", seeds(1))
@@ -167,15 +171,26 @@ def gives_up(line: Line, flavour: str, port: int) -> float:
     return party.run(side())
 
 
-@every_flavour
-def test_an_outage_that_does_not_end(flavour: str, network: Network) -> None:
+def test_an_outage_that_does_not_end(network: Network) -> None:
     """``recv`` and ``send`` are over when their time is, and ``close`` when its is."""
+    for flavour, seconds in _cut_off(network, gives_up).items():
+        assert SOON / 2 < seconds < PATIENCE / 4, flavour
+
+
+def _cut_off(network: Network, job: Callable[..., T], *arguments: object) -> dict[str, T]:
+    """Cut the network when a job of each flavour is connected; return what they do. They wait at the same time."""
     one, other = network.machines
-    with other.start(echoes, flavour) as echoing, one.start(gives_up, flavour, echoing.hear()) as sending:
-        assert sending.hear() == "connected"
+    with ExitStack() as stack:
+        jobs: dict[str, Job] = {}
+        for flavour in PARTIES:
+            port = stack.enter_context(other.start(echoes, flavour)).hear()
+            jobs[flavour] = stack.enter_context(one.start(job, flavour, port, *arguments))
+        for each in jobs.values():
+            assert each.hear() == "connected"
         network.cut = True
-        sending.go_on()
-        assert SOON / 2 < sending.result() < PATIENCE / 4
+        for each in jobs.values():
+            each.go_on()
+        return {flavour: each.result() for flavour, each in jobs.items()}
 
 
 def calls_in_vain(line: Line, flavour: str) -> str:
@@ -253,14 +268,6 @@ def has_the_system_ask(line: Line, flavour: str, port: int, speaks: bool) -> str
     return party.run(side())
 
 
-@every_flavour
 @pytest.mark.parametrize("speaks", [False, True])
-def test_the_other_machine_is_gone_and_the_system_asks_after_it(flavour: str, speaks: bool, network: Network) -> None:
-    one, other = network.machines
-    with other.start(echoes, flavour) as echoing:
-        port = echoing.hear()
-        with one.start(has_the_system_ask, flavour, port, speaks) as waiting:
-            assert waiting.hear() == "connected"
-            network.cut = True
-            waiting.go_on()
-            assert waiting.result() == "TimeoutError"
+def test_the_other_machine_is_gone_and_the_system_asks_after_it(speaks: bool, network: Network) -> None:
+    assert _cut_off(network, has_the_system_ask, speaks) == dict.fromkeys(PARTIES, "TimeoutError")

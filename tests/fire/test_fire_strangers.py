@@ -63,7 +63,7 @@ def serves(line: Line, flavour: str, tls: bool) -> list[str]:
             tasks = party.tasks()
             line.say(server.port)
             while await party.aside(line.wait):
-                await party.rest(server, tasks)
+                await party.rest(tasks, server)
                 line.say(usage(party.tasks()))
 
     party.run(side())
