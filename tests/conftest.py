@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest.register_assert_rewrite("docs_blocks", "mezha.testing.laws")
+pytest.register_assert_rewrite("docs_blocks", "mezha.testing.conformance", "mezha.testing.laws")
 
 # A law tries every cut of each example, so a few dozen examples are thousands of streams.
 settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])

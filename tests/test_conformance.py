@@ -1,20 +1,17 @@
-"""The conformance suite: every law on every flavour and transport. A new flavour passes it by being in ``FLAVOURS``."""
+"""The conformance suite on our flavours, every law a test of its own; and on some that break one."""
 
 import gc
-import importlib
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from flavours import FLAVOURS, Flavour
+from flavours import FLAVOURS
 
-#: Each enters its laws in LAWS.
-MODULES = [f"conformance_{part}" for part in ("receiving", "sending", "faults", "closing", "bounds")]
-pytest.register_assert_rewrite("conformance_net", *MODULES)
-for module in MODULES:
-    importlib.import_module(module)
-
-from conformance_net import LAWS, Law, open_net  # noqa: E402 - rewritten, as the modules are
+import mezha.asyncio
+from mezha.testing.conformance import Case, Listener, Peer, cases, check_flavour
+from mezha.testing.conformance.flavour import InThread
+from mezha.testing.conformance.on_asyncio import Asyncio, AsyncioListener, AsyncioPeer
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,15 +23,34 @@ def _little_to_collect() -> Generator[None]:
     gc.unfreeze()
 
 
-@pytest.mark.parametrize(
-    ("law", "flavour", "transport"),
-    [
-        pytest.param(law, flavour, transport, id=f"{law.name}-{flavour.name}-{transport}")
-        for law in LAWS
-        for flavour in FLAVOURS
-        for transport in law.transports
-    ],
-)
-def test_law(law: Law, flavour: Flavour, transport: str, tmp_path: Path) -> None:
-    with open_net(flavour, transport, tmp_path) as net:
-        law.hold(net)
+@pytest.mark.parametrize("case", [case for flavour in FLAVOURS for case in cases(flavour)], ids=str)
+def test_law(case: Case, tmp_path: Path) -> None:
+    case.hold(tmp_path)
+
+
+class Doubtful(AsyncioPeer):
+    """It adds something of its own to what it receives."""
+
+    async def recv(self) -> bytes:
+        return await super().recv() + b"?"
+
+
+class Doubting(AsyncioListener):
+    """Its peers do."""
+
+    async def accept(self) -> Peer:
+        return Doubtful(await self.listener.accept())
+
+
+class Broken(Asyncio):
+    """A flavour whose peers do."""
+
+    async def listen(self, in_thread: InThread, *place: Any, **options: Any) -> Listener:
+        return Doubting(await mezha.asyncio.listen(*place, **options))
+
+
+def test_a_flavour_that_breaks_a_law_is_told_which() -> None:
+    flavour = Broken("doubtful", FLAVOURS[1].new_loop)
+    with pytest.raises(AssertionError, match=r"the flavour doubtful breaks the law '\w+' on tcp") as caught:
+        check_flavour(flavour, ["tcp"])
+    assert caught.value.__cause__ is not None

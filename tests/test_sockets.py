@@ -6,7 +6,6 @@ import socket
 import sys
 from pathlib import Path
 
-import certificates
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +25,7 @@ from mezha.sockets import (
     server_name,
     tune,
 )
+from mezha.testing.conformance import certificates
 
 LOOPBACK: AddressInfo = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
 LOOPBACK6: AddressInfo = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0))

@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import certificates
 import trio
 import trio.testing
 
 from mezha import Framing, LengthPrefixed
+from mezha.testing.conformance import certificates
 from mezha.trio import Peer, connect, listen, wrap
 
 __all__ = [

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-import certificates
 import pytest
 
 from mezha import ClosedByPeer, ConnectionLost, Limits, MessageTooSlow, Timeouts
@@ -14,6 +13,7 @@ from mezha.asyncio import Peer, connect, listen, wrap
 from mezha.asyncio.driver import Driver
 from mezha.engine import Framed
 from mezha.framing import Lines
+from mezha.testing.conformance import certificates
 
 
 @asynccontextmanager

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import certificates
 import pytest
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, Limits, LocalProtocolError, Timeouts, TruncatedMessage
 from mezha.asyncio import Peer, connect, listen, wrap
 from mezha.engine import State
 from mezha.framing import LengthPrefixed, Lines
+from mezha.testing.conformance import certificates
 
 RESET = b"\1\0\0\0\0\0\0\0"
 #: More than the system takes from a sender nobody listens to.

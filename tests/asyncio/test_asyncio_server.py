@@ -14,7 +14,6 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-import certificates
 import pytest
 from child import Child
 from waiting import PATIENCE
@@ -25,6 +24,7 @@ from mezha.asyncio import server as module
 from mezha.blocking import connect as blocking_connect
 from mezha.engine import State
 from mezha.framing import Lines
+from mezha.testing.conformance import certificates
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="for the ways of Linux")
 

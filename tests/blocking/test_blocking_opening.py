@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import certificates
 import pytest
 from child import Child
 from waiting import PATIENCE, until
@@ -22,6 +21,7 @@ from mezha.blocking import Peer, connect, listen, serve, wrap
 from mezha.framing import FixedSize, LengthPrefixed, Lines
 from mezha.observe import Observer
 from mezha.testing import Script
+from mezha.testing.conformance import certificates
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems count a backlog in other ways")
 

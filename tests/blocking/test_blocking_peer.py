@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-import certificates
 import pytest
 from scripted import Scripted, Step
 from waiting import PATIENCE, until
@@ -31,6 +30,7 @@ from mezha import (
 from mezha.blocking import Peer, wrap
 from mezha.engine import Framed, State
 from mezha.framing import Framing, LengthPrefixed, Lines
+from mezha.testing.conformance import certificates
 
 Sockets = tuple[socket.socket, socket.socket]
 Pair = tuple[Peer, Peer]

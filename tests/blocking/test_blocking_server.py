@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import certificates
 import pytest
 from child import Child
 from waiting import PATIENCE, until
@@ -23,6 +22,7 @@ from waiting import PATIENCE, until
 from mezha import ClosedByPeer, ClosedByUs, Limits, Timeouts
 from mezha.blocking import Listener, Peer, Server, connect, listen
 from mezha.framing import LengthPrefixed, Lines
+from mezha.testing.conformance import certificates
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="for the ways of Linux")
 

@@ -8,12 +8,12 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import certificates
 import pytest
 from waiting import PATIENCE, until
 
 from mezha.blocking import stream as module
 from mezha.blocking.stream import PlainStream, Stream, TLSStream, open_stream, open_tls_stream
+from mezha.testing.conformance import certificates
 
 Sockets = tuple[socket.socket, socket.socket]
 Streams = tuple[Stream, Stream]

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from conformance_net import U32, Net, open_net
-from flavours import FLAVOURS, PATIENCE, Flavour, Peer
+from flavours import FLAVOURS
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from life.model import Sent, Stream
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, Limits, MezhaError, Timeouts, TruncatedMessage
+from mezha.testing.conformance.flavour import PATIENCE, Flavour, Peer
+from mezha.testing.conformance.net import U32, Net, open_net
 
 LIMITS = Limits(max_message=100_000, inbox=5_000, outbox=5_000)
 #: What the system holds between the two, more or less; some messages are larger.

@@ -5,13 +5,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import certificates
 import pytest
 import trio
 from trio_pairs import FRAMING, PAIRS, rude_pair, socket_pair, tls_pair
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, Limits, MezhaError
 from mezha.engine import State
+from mezha.testing.conformance import certificates
 from mezha.trio import Peer, connect, listen, serve, wrap
 
 SMALL = Limits(outbox=2000)

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import certificates
 import pytest
 import trio
 import trio.testing
@@ -25,6 +24,7 @@ from mezha.blocking import connect as blocking_connect
 from mezha.engine import State
 from mezha.framing import FixedSize, LengthPrefixed, Lines
 from mezha.observe import Observer
+from mezha.testing.conformance import certificates
 from mezha.trio import Listener, Peer, Server, Serving, connect, listen, serve, wrap
 from mezha.trio.stream import SocketStream
 

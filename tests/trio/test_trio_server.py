@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import certificates
 import pytest
 import trio
 import trio.testing
@@ -25,6 +24,7 @@ from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, Limits, Timeouts
 from mezha.blocking import connect as blocking_connect
 from mezha.engine import State
 from mezha.framing import Lines
+from mezha.testing.conformance import certificates
 from mezha.trio import Listener, Opening, Peer, Server, Serving, connect, listen, serve
 from mezha.trio import server as module
 

@@ -3,6 +3,7 @@
 - :mod:`~mezha.testing.cuts`: every way to cut and glue a stream.
 - :func:`check_framing`: the laws of framings, for your own framing; one by one in :mod:`~mezha.testing.laws`.
 - :func:`assert_split_invariant`: the law of the cut, for a parser that is not ours.
+- :func:`~mezha.testing.conformance.check_flavour`: what every flavour promises, for a flavour of your own.
 - :class:`Wire`: two engines joined in virtual time, over a :class:`Line` that delays, cuts and breaks.
 - :class:`Script`: a peer on a real socket that says and expects what it is told.
 - :class:`~mezha.testing.chaos.Chaos`: a TCP proxy that cuts, glues, delays and breaks connections.

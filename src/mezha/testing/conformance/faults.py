@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conformance_net import U32, Net, frames, law
-from flavours import PATIENCE, Peer, until, until_stalled
 
 from mezha import (
     ClosedByPeer,
@@ -28,6 +26,8 @@ from mezha import (
     VarintPrefixed,
 )
 from mezha.engine import State
+from mezha.testing.conformance.flavour import PATIENCE, Peer, until, until_stalled
+from mezha.testing.conformance.net import U32, Net, frames, law
 from mezha.testing.cuts import byte_by_byte, pieces, whole
 
 LIMIT = 100

@@ -1,10 +1,13 @@
-"""TLS as tests need it: an authority for the session, contexts it stands behind, and some it does not."""
+"""TLS as tests need it: an authority for the process, contexts it stands behind, and some it does not."""
 
 import ssl
 from functools import cache
 from typing import Any
 
-import trustme
+try:
+    import trustme
+except ImportError as error:
+    raise ImportError("the conformance suite needs trustme for TLS: pip install 'mezha[testing]'") from error
 
 __all__ = ["careless", "client", "mutual_server", "server", "stranger", "with_name"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance_net import PLAIN, Net, Raw, frames, law, messages_in
-from flavours import PATIENCE, Peer, until, until_stalled
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, Limits, Timeouts
 from mezha.engine import State
+from mezha.testing.conformance.flavour import PATIENCE, Peer, until, until_stalled
+from mezha.testing.conformance.net import PLAIN, Net, Raw, frames, law, messages_in
 
 MANY = [b"%d" % number * (number % 100) for number in range(3000)]
 TIGHT = Limits(inbox=2000)

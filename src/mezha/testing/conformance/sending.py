@@ -5,11 +5,11 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from conformance_net import Net, Raw, frames, law, messages_in
-from flavours import Peer, until_stalled
 
 from mezha import ClosedByPeer, ClosedByUs, Limits, Lines, LocalProtocolError
 from mezha.engine import State
+from mezha.testing.conformance.flavour import Peer, until_stalled
+from mezha.testing.conformance.net import Net, Raw, frames, law, messages_in
 
 LARGE = Limits(max_message=32 << 20)
 SENDERS = 50

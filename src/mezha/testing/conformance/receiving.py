@@ -2,8 +2,6 @@
 
 import asyncio
 
-from conformance_net import U32, Net, frames, law
-from flavours import until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +16,8 @@ from mezha import (
     Netstring,
     VarintPrefixed,
 )
+from mezha.testing.conformance.flavour import until
+from mezha.testing.conformance.net import U32, Net, frames, law
 from mezha.testing.cuts import byte_by_byte, pieces
 from mezha.testing.strategies import cuttings, messages
 

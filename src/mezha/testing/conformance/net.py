@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import certificates
-from flavours import PATIENCE, Flavour, Listener, Peer
-
 from mezha import Framing, LengthPrefixed
 from mezha.framing import Data
+from mezha.testing.conformance import certificates
+from mezha.testing.conformance.flavour import PATIENCE, Flavour, Listener, Peer
 
 __all__ = ["LAWS", "PLAIN", "U32", "Law", "Net", "Raw", "frames", "law", "messages_in", "open_net"]
 

@@ -1,0 +1,117 @@
+"""The blocking flavour as the conformance suite sees it: its calls are made in threads."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import mezha.blocking
+from mezha.errors import SendTimeout
+from mezha.framing import Data
+from mezha.testing.conformance.flavour import Flavour, InThread, Listener, Peer
+
+__all__ = ["Blocking"]
+
+#: Seconds between two moments of a blocking call.
+_MOMENT = 50e-6
+
+
+class BlockingPeer(Peer):
+    """A peer whose calls are made in threads."""
+
+    def __init__(self, peer: mezha.blocking.Peer, in_thread: InThread) -> None:
+        self._peer = peer
+        self._in_thread = in_thread
+        self.engine = peer._engine  # pyright: ignore[reportPrivateUsage]
+
+    @property
+    def socket(self) -> Any:
+        return self._peer._stream.socket  # pyright: ignore[reportPrivateUsage]
+
+    @property
+    def queued(self) -> int:
+        unsent = sum(map(len, self._peer._unsent))  # pyright: ignore[reportPrivateUsage]
+        return self.engine.outgoing_size + unsent + self._peer._wire.size  # pyright: ignore[reportPrivateUsage]
+
+    @property
+    def receiving(self) -> bool:
+        return self._peer._receiving.locked()  # pyright: ignore[reportPrivateUsage]
+
+    @property
+    def stalled(self) -> bool:
+        return self._peer._sending.locked()  # pyright: ignore[reportPrivateUsage]
+
+    async def recv(self) -> bytes:
+        message: bytes = await self._in_thread(self._peer.recv)
+        return message
+
+    async def recv_many(self, max_count: int | None = None) -> list[bytes]:
+        messages: list[bytes] = await self._in_thread(self._peer.recv_many, max_count)
+        return messages
+
+    async def recv_for(self, moment: int) -> bytes | None:
+        try:
+            return self._peer.recv(timeout=moment * _MOMENT)
+        except TimeoutError:
+            return None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        messages, end = iter(self._peer), object()
+        while (message := await self._in_thread(next, messages, end)) is not end:
+            yield message
+
+    async def send(self, message: Data) -> None:
+        await self._in_thread(self._peer.send, message)
+
+    async def send_many(self, messages: Iterable[Data]) -> None:
+        await self._in_thread(self._peer.send_many, messages)
+
+    async def send_for(self, messages: list[bytes], moment: int) -> range:
+        sent = len(messages)
+        try:
+            if sent == 1:
+                self._peer.send(messages[0], timeout=moment * _MOMENT)
+            else:
+                self._peer.send_many(messages, timeout=moment * _MOMENT)
+        except SendTimeout as error:
+            sent = error.sent
+        return range(sent, sent + 1)
+
+    async def send_eof(self) -> None:
+        await self._in_thread(self._peer.send_eof)
+
+    async def close(self) -> None:
+        await self._in_thread(self._peer.close)
+
+    def abort(self) -> None:
+        self._peer.abort()
+
+
+class BlockingListener(Listener):
+    """A listener whose calls are made in threads."""
+
+    def __init__(self, listener: mezha.blocking.Listener, in_thread: InThread) -> None:
+        self._listener = listener
+        self._in_thread = in_thread
+
+    @property
+    def sockets(self) -> tuple[Any, ...]:
+        return self._listener.sockets
+
+    async def accept(self) -> Peer:
+        return BlockingPeer(await self._in_thread(self._listener.accept), self._in_thread)
+
+    async def close(self) -> None:
+        self._listener.close()
+
+
+class Blocking(Flavour):
+    """The blocking flavour."""
+
+    gathers = 256 << 10
+
+    async def connect(self, in_thread: InThread, *place: Any, **options: Any) -> Peer:
+        peer: mezha.blocking.Peer = await in_thread(mezha.blocking.connect, *place, **options)
+        return BlockingPeer(peer, in_thread)
+
+    async def listen(self, in_thread: InThread, *place: Any, **options: Any) -> Listener:
+        listener: mezha.blocking.Listener = await in_thread(mezha.blocking.listen, *place, **options)
+        return BlockingListener(listener, in_thread)
