@@ -10,7 +10,6 @@ import time
 from collections.abc import Generator
 from contextlib import suppress
 
-import certificates
 import pytest
 from fire.effort import FIRE, seeds
 from fire.forker import Forker, Line
@@ -20,6 +19,7 @@ from waiting import PATIENCE
 
 from mezha import Timeouts
 from mezha.blocking import connect
+from mezha.testing.conformance import certificates
 
 #: Seconds in which a message must be finished, or a handshake.
 SOON = 0.3
