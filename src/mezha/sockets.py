@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import stat
+import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ __all__ = [
     "own_and_peer_address",
     "port_of",
     "require_place",
+    "reset_at_close",
     "server_name",
     "tune",
 ]
@@ -34,6 +36,8 @@ StrPath = str | os.PathLike[str]
 RETRY = 0.01
 #: What the system says of an address that it does not have, or of a kind that it does not know.
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+#: What makes a close a reset: to linger, for no time.
+_NO_LINGER = struct.pack("HH" if os.name == "nt" else "ii", 1, 0)
 #: What ``getaddrinfo`` returns, an entry.
 AddressInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -69,6 +73,16 @@ def tune(sock: socket.socket) -> None:
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         with suppress(OSError):  # some systems refuse once the connection is gone; whoever uses it will see
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def reset_at_close(sock: socket.socket | None) -> None:
+    """Have a TCP connection reset when its socket is closed: the peer is not to take a cut for an orderly end.
+
+    What the system still had to send is gone then. Unix sockets know no reset: their peer sees the end of the stream.
+    """
+    if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
+        with suppress(OSError):  # closed already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
 
 def address_name(address: object) -> str:

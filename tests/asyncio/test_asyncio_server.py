@@ -517,7 +517,7 @@ async def test_stop_cancelled_cuts_at_once() -> None:
         stopping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await stopping
-        with pytest.raises(ClosedByPeer):
+        with pytest.raises(ConnectionLost):
             await client.recv()
 
 

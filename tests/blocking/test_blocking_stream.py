@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -135,15 +136,33 @@ def test_the_end(streams: Streams) -> None:
     one.close()  # again
 
 
-def test_abort(streams: Streams, pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize("sending", [False, True])
+def test_abort(streams: Streams, pool: ThreadPoolExecutor, sending: bool) -> None:
     one, other = streams
     receiving = pool.submit(_ended, one)
-    one.abort()
+    one.abort(sending=sending)
     assert receiving.result(PATIENCE)
-    with pytest.raises(OSError, match=r"pipe|EOF"):
-        one.send([b"x"], None)
-    one.socket.close()
+    if sending:
+        with pytest.raises(OSError, match=r"pipe|EOF"):
+            one.send([b"x"], None)
+    one.close()
     one.abort()  # nothing to do
+    if sending or other.socket.family != socket.AF_INET:
+        with suppress(ConnectionResetError):  # the end may be seen first, or not
+            assert _ended(other)
+    else:
+        with pytest.raises((ConnectionResetError, ssl.SSLError)):
+            _received(other, _soon())
+
+
+def test_wake(streams: Streams, pool: ThreadPoolExecutor) -> None:
+    one, other = streams
+    receiving = pool.submit(_ended, one)
+    one.wake()
+    assert receiving.result(PATIENCE)
+    with pytest.raises(OSError, match=r"pipe|EOF|length"):
+        one.send([b"x"], None)
+    one.close()
     assert _ended(other)
 
 

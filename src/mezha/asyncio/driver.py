@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from mezha.engine import Engine
 from mezha.limits import Limits
+from mezha.sockets import reset_at_close
 
 __all__ = ["Driver"]
 
@@ -265,6 +266,8 @@ class Driver(asyncio.BufferedProtocol):
     def cut(self) -> None:
         """Cut the connection at once."""
         if not self.gone:  # or the stock transport would fail
+            if not self.detached:
+                reset_at_close(self._socket)
             self.transport.abort()
 
     def wake(self) -> None:

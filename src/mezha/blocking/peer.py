@@ -190,8 +190,10 @@ class Peer(Ends):
         if orderly and awaited:
             with suppress(OSError):  # broken already
                 self._stream.end(deadline)  # the goodbye of TLS must go before abort()
-        if awaited or not orderly:
-            self._stream.abort()
+        if not orderly:
+            self._stream.abort(sending=self._sending.locked())
+        elif awaited:
+            self._stream.wake()
         # Others have been woken; the file descriptor may go once none of them can use its number any more.
         waited = _acquire(self._receiving, deadline)
         self._stream.close(deadline)
@@ -199,14 +201,25 @@ class Peer(Ends):
             self._receiving.release()
 
     def abort(self) -> None:
-        """Cut the connection at once: whoever sends or receives, in any thread, raises ``ClosedByUs``. Never raises.
+        """Cut the connection: whoever sends or receives, in any thread, raises ``ClosedByUs``. Never raises.
 
-        Call ``close`` as well, to release the socket.
+        The peer sees a reset (:exc:`ConnectionLost`, if it is mezha), at once if no other thread uses the connection.
+        Call ``close`` in any case, to release the socket; the peer hears of it then at the latest.
         """
         self._engine.close()
         self._wire.shut()
-        if not self._detached:
-            self._stream.abort()
+        if self._detached:
+            return
+        self._stream.abort(sending=self._sending.locked())
+        if self._receiving.acquire(blocking=False):
+            try:
+                if self._sending.acquire(blocking=False):
+                    try:
+                        self._stream.close()
+                    finally:
+                        self._sending.release()
+            finally:
+                self._receiving.release()
 
     def detach(self) -> tuple[socket.socket, bytes]:
         """Give the socket back, with the bytes that were received and are not part of a message handed out.

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -282,7 +283,7 @@ class Server:
         thread = threading.current_thread()
         try:
             stream = self.listener.stream(sock)
-            self._cut_by(stream.abort)
+            self._cut_by(partial(stream.abort, sending=True))  # a handshake sends
             with self.listener.greet(stream) as peer:
                 self._cut_by(peer.abort)
                 self._handler(peer)

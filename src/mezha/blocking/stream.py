@@ -3,6 +3,7 @@
 import select
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 from mezha.blocking.wire import Wire, open_wire
 from mezha.framing import Data
+from mezha.sockets import reset_at_close
 
 __all__ = ["PlainStream", "Stream", "TLSStream", "open_stream", "open_tls_stream"]
 
@@ -43,6 +45,7 @@ class Stream:
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.had_timeout = sock.gettimeout()
+        self._cut = False
 
     def receive(self, space: memoryview | None, deadline: float | None) -> Data | None:
         """Receive what is there, into ``space`` if there is any, and return it; wait for it until ``deadline``.
@@ -59,18 +62,32 @@ class Stream:
         """End this side's stream; what has to be said for it may wait for room until ``deadline``."""
         self.socket.shutdown(socket.SHUT_WR)
 
-    def abort(self) -> None:
+    def wake(self) -> None:
         """Wake whoever waits in another thread: nothing more is sent or received."""
+        self._shut(socket.SHUT_RDWR)
+
+    def abort(self, *, sending: bool = False) -> None:
+        """Wake whoever waits in another thread; ``close`` will cut the connection, which the peer sees as a reset.
+
+        Until then the peer sees nothing, unless another thread is ``sending``: it cannot be woken otherwise.
+        """
+        self._cut = True
+        reset_at_close(self.socket)
+        self._shut(socket.SHUT_RDWR if sending or sys.platform != "linux" else socket.SHUT_RD)
+
+    def _shut(self, how: int) -> None:
         with suppress(OSError):  # not connected any more
-            self.socket.shutdown(socket.SHUT_RDWR)
+            # Not SSLSocket.shutdown(): it forgets the keys first, and another thread would go on sending in the clear.
+            socket.socket.shutdown(self.socket, how)
 
     def close(self, deadline: float = 0.0) -> None:
         """End this side's stream, in order if that can be done before ``deadline``, and close the socket."""
         self.wire.close()
-        with suppress(OSError):  # broken already; or TLS, which says goodbye and then complains of messages unread
-            self.end(deadline)
-        with suppress(OSError):
-            self._drain()
+        if not self._cut:
+            with suppress(OSError):  # broken already; or TLS, which says goodbye and then complains of messages unread
+                self.end(deadline)
+            with suppress(OSError):
+                self._drain()
         self.socket.close()
 
     def _drain(self) -> None:
@@ -170,12 +187,6 @@ class TLSStream(Stream):
         sent = self._attempt(lambda: self.socket.send(record), deadline, self._wait_to_send)
         self.committed = len(record) if sent is None else 0  # encrypted, and kept by OpenSSL until there is room
         return sent
-
-    def abort(self) -> None:
-        """Wake whoever waits in another thread: nothing more is sent or received."""
-        with suppress(OSError):  # not connected any more
-            # Not SSLSocket.shutdown(): it forgets the keys first, and another thread would go on sending in the clear.
-            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def handshake(self, deadline: float | None) -> None:
         """Agree with the peer on keys.

@@ -1,19 +1,17 @@
 """Script: a peer on a real socket that does what a test says, and makes the test fail when the other side does not."""
 
-import os
 import selectors
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from mezha.sockets import reset_at_close
+
 __all__ = ["Script"]
 
-#: How the system is told to reset a connection when it is closed.
-_NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 #: How many bytes a failure shows, and how many of them before the first that is wrong.
 _SHOWN = 80
 _BEFORE = 40
@@ -250,7 +248,7 @@ class Script:
     def _reset(self) -> None:
         if self._socket.family not in (socket.AF_INET, socket.AF_INET6):
             raise _Failure("only TCP knows a reset")
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        reset_at_close(self._socket)
         self._close()
 
     def _close(self) -> None:

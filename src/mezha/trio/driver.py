@@ -7,7 +7,7 @@ from trio.lowlevel import spawn_system_task
 
 from mezha.engine import Engine
 from mezha.limits import Limits
-from mezha.sockets import own_and_peer_address
+from mezha.sockets import own_and_peer_address, reset_at_close
 from mezha.trio.reader import Reader
 from mezha.trio.stream import SocketStream, TLSStream, as_tls
 from mezha.trio.writer import Writer
@@ -71,6 +71,7 @@ class Driver:
         self._shut()
         self._leave()
         if self._transport is not None:
+            reset_at_close(self._transport.socket)
             self._transport.cut()
         else:
             with suppress(RuntimeError):  # trio does not run any more

@@ -5,10 +5,8 @@ import itertools
 import json
 import os
 import socket
-import struct
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +22,7 @@ from mezha.sockets import (
     close_listening,
     connect_unix,
     require_place,
+    reset_at_close,
     tune,
 )
 from mezha.testing.chaos.course import Course
@@ -254,6 +253,5 @@ class Chaos:
 
 def _reset(sock: socket.socket) -> None:
     """Close a socket so that the other end sees a reset."""
-    with suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_at_close(sock)
     sock.close()

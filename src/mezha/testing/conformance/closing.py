@@ -1,6 +1,7 @@
 """Laws of the end: what arrived before it comes first, and ``close`` never raises, never hangs, destroys nothing."""
 
 import asyncio
+import itertools
 import os
 import time
 from pathlib import Path
@@ -188,6 +189,23 @@ async def abort_wakes_everybody(net: Net) -> None:
         peer.abort()
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [ClosedByUs] * 4
+
+
+@law("tcp", "tls")
+async def an_abort_is_no_orderly_end(net: Net) -> None:
+    """Whether the other side receives or sends, it hears that the connection was cut; what had arrived comes first."""
+    for sending in (False, True):
+        async with net.pair(limits=Limits(outbox=1000)) as (ours, theirs):
+            await ours.send(b"before")
+            assert await theirs.recv() == b"before"
+            call: asyncio.Task[Any] = asyncio.create_task(
+                theirs.send_many(itertools.repeat(b"x" * 10_000)) if sending else theirs.recv()
+            )
+            await until_stalled(theirs) if sending else await until(lambda: theirs.receiving)
+            ours.abort()
+            async with asyncio.timeout(PATIENCE):
+                with pytest.raises(ConnectionLost):
+                    await call
 
 
 @law()
