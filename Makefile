@@ -4,6 +4,9 @@
 # make coverage  which lines of the lower floors their own tests leave out; make test says so too
 # make fuzz   look for bytes that break a promise: SECONDS=60 for each target
 # make mutants  change the framing floor in some 1400 ways, and see which its tests do not notice: half an hour
+# make fire   the tests of faults on real sockets, with FIRE=20 times as many of what is random
+# make load   5 000 connections at once on one server
+# make soak   connections come and go, and nothing may grow: SECONDS=60, or as many as you have
 # make simulate  thousands of connections in virtual time; SEED=17 shows one of them again
 # make check  format, lint, types, and the snippets of the docs
 # make bench  how fast it is beside its peers: 15 minutes, writes benchmarks/RESULTS.md and results.svg
@@ -16,7 +19,7 @@ VENV := .venv
 SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx src/mezha/*/*.pxd)
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: lab test sanitize coverage fuzz mutants simulate check bench bench-quick format clean
+.PHONY: lab test sanitize coverage fuzz mutants simulate fire load soak check bench bench-quick format clean
 
 lab: $(VENV)/ready-cli
 	$(VENV)/bin/mezha lab
@@ -41,6 +44,16 @@ mutants: $(VENV)/ready-mutants
 
 simulate: $(VENV)/ready-dev
 	PYTHONPATH=tests $(VENV)/bin/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(WORLDS),--worlds $(WORLDS))
+
+fire: $(VENV)/ready-dev
+	FIRE=$(or $(FIRE),20) $(VENV)/bin/python -m pytest -q --timeout=600 tests/fire
+
+load: $(VENV)/ready-dev
+	PYTHONPATH=tests $(VENV)/bin/python -m fire.load
+	PYTHONPATH=tests $(VENV)/bin/python -m fire.load --loop uvloop
+
+soak: $(VENV)/ready-dev
+	PYTHONPATH=tests $(VENV)/bin/python -m fire.soak --seconds $(SECONDS)
 
 check: $(VENV)/ready-dev
 	$(VENV)/bin/ruff format --check

@@ -26,6 +26,7 @@ class Scripted(Stream):
 
     def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
         data = b"".join(buffers)
+        self.waits = isinstance(self._sending[0], KeyboardInterrupt) if self._sending else False
         count = self._step(self._sending, len(data))
         self.written += data[: count or 0]
         return count

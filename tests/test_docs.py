@@ -31,7 +31,7 @@ PAGES = (
     "docs/framings.md",
     "docs/testing.md",
 )
-DOCUMENTS = (*PAGES, "docs/performance.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = (*PAGES, "docs/performance.md", "docs/reliability.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 every_page = pytest.mark.parametrize("page", PAGES)
 every_document = pytest.mark.parametrize("document", DOCUMENTS)

@@ -93,7 +93,12 @@ class Engine(ABC):
 
     @abstractmethod
     def receive(self, data: Data, now: float) -> None:
-        """Take bytes that arrived; they are copied. ``b""`` is the end of the peer's stream. Never raises for them."""
+        """Take bytes that arrived; they are copied. ``b""`` is the end of the peer's stream. Never raises for them.
+
+        Raises:
+            MemoryError: there is none for them. The connection is lost, and what still arrives is thrown away.
+
+        """
 
     @abstractmethod
     def take(self, count: int = 1) -> list[bytes]:
@@ -158,6 +163,7 @@ class Framed(Engine):
         "_outgoing",
         "_paused",
         "_slow",
+        "_starved",
         "_timeouts",
         "idle",
         "pop",
@@ -185,6 +191,7 @@ class Framed(Engine):
         self._cause: BaseException | None = None
         self._cut = False  # broken before the peer had ended its stream
         self._slow: tuple[int, float] | None = None
+        self._starved = False  # there was no memory for what arrived
 
     @property
     def state(self) -> State:
@@ -225,13 +232,21 @@ class Framed(Engine):
 
     def receive(self, data: Data, now: float) -> None:
         """Take bytes that arrived, or the end."""
+        if self._starved:
+            return
         decoder = self._decoder
         self._note_taken()
         if self._paused or not decoder.buffered:
             self._begun = now
             self._paused = False
         self._arrived = now
-        decoder.feed(data)
+        try:
+            decoder.feed(data)
+        except MemoryError as error:  # bytes are missing from here on
+            self._starved = True
+            self.lost(error)
+            decoder.feed(b"")
+            raise
 
     def take(self, count: int = 1) -> list[bytes]:
         """Hand out up to ``count`` messages."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from mezha.errors import ClosedByPeer, MezhaError
-from mezha.sockets import address_name, port_of
+from mezha.sockets import address_name, close_listening, port_of
 
 __all__ = ["GONE", "PAUSE", "Listening", "log_end"]
 
@@ -22,8 +22,12 @@ class Listening:
     def __init__(self, sockets: Sequence[socket.socket]) -> None:
         #: The listening sockets: a host may have several addresses.
         self.sockets = tuple(sockets)
-        self._names = tuple(address_name(sock.getsockname()) for sock in sockets)
-        self._port = port_of(sockets)
+        try:
+            self._names = tuple(address_name(sock.getsockname()) for sock in sockets)
+            self._port = port_of(sockets)
+        except OSError:
+            close_listening(sockets)
+            raise
         self._closed = False
 
     @property

@@ -433,6 +433,26 @@ def test_what_an_interrupted_send_would_have_sent_cannot_change_any_more() -> No
     assert stream.written == b"\0\0\0\3one"
 
 
+def test_nothing_follows_what_may_be_on_the_wire() -> None:
+    with _scripted(sending=[3, MemoryError()]) as (peer, stream):
+        with pytest.raises(MemoryError):
+            peer.send_many([b"one", b"two"])
+        with pytest.raises(ConnectionLost):
+            peer.send(b"three")
+    assert stream.written == b"one"
+
+
+def test_no_memory_for_what_arrives() -> None:
+    with _scripted(receiving=[4, MemoryError()]) as (peer, stream):
+        stream.incoming = b"one\ntwo\n"
+        assert peer.recv() == b"one"
+        with pytest.raises(ConnectionLost) as lost:
+            peer.recv()
+        assert isinstance(lost.value.__cause__, MemoryError)
+        with pytest.raises(ConnectionLost):
+            peer.send(b"three")
+
+
 def test_an_interrupted_recv_loses_nothing() -> None:
     with _scripted(receiving=[5, KeyboardInterrupt(), 3]) as (peer, stream):
         stream.incoming = b"one\ntwo\n"

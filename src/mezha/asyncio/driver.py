@@ -138,9 +138,10 @@ class Driver(asyncio.BufferedProtocol):
         if self._unfinished and not self.detached:
             # A transport that fails in writing drops what it has not read. And a socket closed with bytes unread
             # resets the connection, so that what was sent last might never arrive.
-            for data in self._unread():
-                if exc is not None:
-                    engine.receive(data, now)
+            with suppress(MemoryError):
+                for data in self._unread():
+                    if exc is not None:
+                        engine.receive(data, now)
         self._receive_end()
         engine.lost(ConnectionAbortedError("the peer ended the connection in both directions, as TLS does"))
         if self.tick is not None:
@@ -204,13 +205,17 @@ class Driver(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Write what the engine has."""
         small = self.engine.outgoing_size < _JOIN_BELOW
-        buffers = self.engine.outgoing()
-        if self.transport.is_closing():
-            return
-        if small and len(buffers) > 1:
-            buffers = [b"".join(buffers)]
-        for buffer in buffers:
-            self.transport.write(buffer)
+        try:
+            buffers = self.engine.outgoing()
+            if self.transport.is_closing():
+                return
+            if small and len(buffers) > 1:
+                buffers = [b"".join(buffers)]
+            for buffer in buffers:
+                self.transport.write(buffer)
+        except MemoryError as error:  # the transport copies what it keeps: who knows how much of it was sent
+            self.engine.lost(error)
+            self.cut()
 
     def readable(self) -> asyncio.Future[None]:
         """Return what to wait for until the engine has been given something, bytes or an end."""

@@ -276,12 +276,14 @@ class Peer(Ends):
                     until = due if deadline is None else min(due, deadline)
                 try:
                     data = self._stream.receive(None if idle else engine.space(), until)
-                except OSError as error:
+                    now = time.monotonic()
+                    if data is not None:
+                        engine.receive(data, now - self._stood_still)
+                except (OSError, MemoryError) as error:
                     self._broken(error)
                     data = b""
-                now = time.monotonic()
-                if data is not None:
                     engine.receive(data, now - self._stood_still)
+                if data is not None:
                     if max_count == 1 and (message := engine.pop()) is not None:
                         return [message]
                     idle = False
@@ -295,7 +297,7 @@ class Peer(Ends):
             self._left = now
             self._receiving.release()
 
-    def _broken(self, error: OSError) -> None:
+    def _broken(self, error: OSError | MemoryError) -> None:
         self._engine.lost(error)
         self._wire.shut()
 
@@ -371,6 +373,7 @@ class Peer(Ends):
         At a time-out the rest of a message begun stays in ``_unsent``, and the messages behind it are dropped.
         """
         self._unsent += self._engine.outgoing()
+        self._stream.waits = False
         done = 0
         try:
             while self._unsent:
@@ -384,8 +387,12 @@ class Peer(Ends):
         except OSError as error:
             self._unsent.clear()
             raise self._lost(error) from error
-        except BaseException:  # a KeyboardInterrupt, say: what is left must go out as it was when send() was called
-            self._unsent = [b"".join(self._unsent)]
+        except BaseException as error:
+            if self._stream.waits:  # a KeyboardInterrupt: what is left must go out as it was when send() was called
+                self._unsent = [b"".join(self._unsent)]
+            else:  # nobody knows how much is on the wire already: nothing may follow it
+                self._unsent.clear()
+                self._lost(error)
             raise
         left = b"".join(self._unsent)
         begun = 0
@@ -400,7 +407,7 @@ class Peer(Ends):
             queued=len(left),
         )
 
-    def _lost(self, error: OSError) -> ConnectionLost | ClosedByUs:
+    def _lost(self, error: BaseException) -> ConnectionLost | ClosedByUs:
         if self._engine.state is State.CLOSED:
             return ClosedByUs("this connection was closed on this side, with a message under way")
         self._wire.shut()

@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -41,13 +41,17 @@ class Listener(Listening):
         self._batching = batching
         self._accepting = 0
         self._lock = threading.RLock()  # a signal handler may close while this thread accepts
-        self._selector = selectors.DefaultSelector()
-        self._wake, waker = socket.socketpair()  # closing a socket does not wake who waits for it everywhere
-        self._selector.register(waker, selectors.EVENT_READ)
-        self._waker = waker
-        for sock in sockets:
-            sock.setblocking(False)
-            self._selector.register(sock, selectors.EVENT_READ)
+        with ExitStack() as undoing:
+            undoing.callback(close_listening, sockets)
+            self._selector = undoing.enter_context(selectors.DefaultSelector())
+            self._wake, waker = socket.socketpair()  # closing a socket does not wake who waits for it everywhere
+            undoing.callback(self._wake.close)
+            self._waker = undoing.enter_context(waker)
+            self._selector.register(waker, selectors.EVENT_READ)
+            for sock in sockets:
+                sock.setblocking(False)
+                self._selector.register(sock, selectors.EVENT_READ)
+            undoing.pop_all()
 
     def accept(self, *, timeout: float | None = None) -> Peer:
         """Wait ``timeout`` seconds for the next peer, and return it. One that fails in TLS is logged and passed over.

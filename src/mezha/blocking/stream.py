@@ -37,6 +37,8 @@ class Stream:
     #: Bytes of what was last offered to ``send`` that are on their way, though it counted none of them as sent: they
     #: must be offered again before any others.
     committed = 0
+    #: ``send`` waits for room, or was interrupted there by an exception out of a signal handler: nothing is in doubt.
+    waits = False
     #: Its quick ends; what they leave undone is for ``send``, when they have been told to ``take`` everything back.
     wire = Wire()
 
@@ -95,6 +97,12 @@ class Stream:
         while socket.socket.recv_into(self.socket, rest, 0, _DONTWAIT) and time.monotonic() < deadline:
             pass  # encrypted, under TLS: nobody will look at it
 
+    def _wait_to_send(self, *, write: bool, deadline: float | None) -> bool:
+        self.waits = True
+        ready = self._wait(write=write, deadline=deadline)
+        self.waits = False
+        return ready
+
     def _wait(self, *, write: bool, deadline: float | None) -> bool:
         """Wait until the socket is ready, or the deadline has passed."""
         timeout = None if deadline is None else max(deadline - time.monotonic(), 0)
@@ -150,7 +158,7 @@ class PlainStream(Stream):
                     return self.socket.sendmsg(buffers[:_MOST_BUFFERS], [], _DONTWAIT)
                 return self.socket.send(buffers[0], _DONTWAIT)
             except BlockingIOError:
-                if not self._wait(write=True, deadline=deadline):
+                if not self._wait_to_send(write=True, deadline=deadline):
                     return None
 
 
@@ -176,7 +184,7 @@ class TLSStream(Stream):
     def send(self, buffers: Sequence[Data], deadline: float | None) -> int | None:
         """Encrypt and send a record of the first buffer: at once if there is room, or wait."""
         record = memoryview(buffers[0])[:_RECORD]
-        sent = self._attempt(lambda: self.socket.send(record), deadline)
+        sent = self._attempt(lambda: self.socket.send(record), deadline, self._wait_to_send)
         self.committed = len(record) if sent is None else 0  # encrypted, and kept by OpenSSL until there is room
         return sent
 
@@ -205,7 +213,9 @@ class TLSStream(Stream):
 
         self._attempt(say_goodbye, deadline)  # the peer has to make room for it
 
-    def _attempt(self, call: Callable[[], T], deadline: float | None) -> T | None:
+    def _attempt(
+        self, call: Callable[[], T], deadline: float | None, wait: Callable[..., bool] | None = None
+    ) -> T | None:
         """Call until OpenSSL need not wait for the peer to get through; ``None`` when the deadline has passed."""
         while True:
             try:
@@ -215,7 +225,7 @@ class TLSStream(Stream):
                 write = False
             except ssl.SSLWantWriteError:
                 write = True
-            if not self._wait(write=write, deadline=deadline):
+            if not (wait or self._wait)(write=write, deadline=deadline):
                 return None
 
 

@@ -110,7 +110,7 @@ class Reader:
             data = stream.read(self._engine.space())
         except BlockingIOError:
             pass
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._tell(error)
         else:
             self._engine.receive(data, self._now())

@@ -71,6 +71,11 @@ class SocketStream(trio.abc.HalfCloseableStream):
                 else:
                     drop(buffers, self.socket.send(buffers[0]))
 
+    def end(self) -> None:
+        """End both directions, if the system has not: what has arrived can be read, and then the end."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
     def cut(self) -> None:
         """Close the socket at once."""
         self.wake()

@@ -98,10 +98,10 @@ class Writer:
             return
         if self._socket is not None and self.idle:
             self.idle = False
-            self._collect()
             try:
+                self._collect()
                 self._socket.write(self.unsent)
-            except OSError as error:
+            except (OSError, MemoryError) as error:
                 self._broken(error)
             if not self.unsent:
                 return
@@ -208,8 +208,10 @@ class Writer:
         self._written.unpark_all()
 
     def _broken(self, error: Exception) -> None:
-        """Note that nothing can be sent any more."""
+        """Note that nothing can be sent any more; what was received already can be read."""
         self.unsent.clear()
+        if self._socket is not None:
+            self._socket.end()
         try:
             self._engine.lost(system_error(error))
             self._engine.outgoing()
