@@ -24,7 +24,7 @@ from mezha.errors import (
     RemoteProtocolError,
     TruncatedMessage,
 )
-from mezha.framing import Delimited, FixedSize, Framing, LengthPrefixed, Lines, Netstring
+from mezha.framing import Data, Decoder, Delimited, FixedSize, Framing, LengthPrefixed, Lines, Netstring
 from mezha.limits import Limits, Timeouts
 from mezha.testing import laws
 from mezha.testing.strategies import FRAMINGS, cuttings, messages, streams
@@ -666,6 +666,34 @@ def test_an_idle_engine_is_small() -> None:
 
 
 # -- against a model ---------------------------------------------------------------------------------------------------
+
+
+class Starving(Decoder):
+    """There is memory for a few bytes at once only."""
+
+    def feed(self, data: Data) -> None:
+        if len(data) > 10:
+            raise MemoryError
+        super().feed(data)
+
+
+class Scarce(Lines):
+    def decoder(self, *, limit: int = 1000) -> Decoder:
+        return Starving(self, limit=limit)
+
+
+def test_what_finds_no_memory_loses_the_connection() -> None:
+    engine = Framed(Scarce())
+    engine.receive(b"one\ntw", now=0)
+    with pytest.raises(MemoryError):
+        engine.receive(b"o\nthree\nfour\n", now=1)
+    engine.receive(b"five\n", now=2)  # what would stand there was another message
+    assert engine.take(9) == [b"one"]
+    with pytest.raises(ConnectionLost) as lost:
+        engine.take()
+    assert isinstance(lost.value.__cause__, MemoryError)
+    with pytest.raises(ConnectionLost):
+        engine.send(b"six")
 
 
 class FramedAgainstModel(RuleBasedStateMachine):
