@@ -466,13 +466,21 @@ def test_an_interrupted_recv_loses_nothing() -> None:
 def interrupt() -> Generator[Callable[[], None]]:
     """Raise KeyboardInterrupt in the main thread, as Ctrl-C does."""
 
+    raised = threading.Event()
+
     def raise_it(*_: object) -> None:
-        raise KeyboardInterrupt
+        if not raised.is_set():
+            raised.set()
+            raise KeyboardInterrupt
+
+    def interrupt_it() -> None:
+        while not raised.wait(0.01):  # Python may have looked for signals already, and wait now: the next one wakes it
+            signal.pthread_kill(main, signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, raise_it)
     main = threading.main_thread().ident
     assert main
-    yield lambda: signal.pthread_kill(main, signal.SIGUSR1)
+    yield interrupt_it
     signal.signal(signal.SIGUSR1, before)
 
 
