@@ -467,6 +467,7 @@ def interrupt() -> Generator[Callable[[], None]]:
     """Raise KeyboardInterrupt in the main thread, as Ctrl-C does."""
 
     raised = threading.Event()
+    main = threading.main_thread().ident or 0
 
     def raise_it(*_: object) -> None:
         if not raised.is_set():
@@ -478,8 +479,6 @@ def interrupt() -> Generator[Callable[[], None]]:
             signal.pthread_kill(main, signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, raise_it)
-    main = threading.main_thread().ident
-    assert main
     yield interrupt_it
     signal.signal(signal.SIGUSR1, before)
 
