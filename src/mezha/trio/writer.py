@@ -1,7 +1,6 @@
 """The sending half of a trio connection: the line of those who wait for room, and the task that writes."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import trio
 from trio.lowlevel import ParkingLot, cancel_shielded_checkpoint, enable_ki_protection, spawn_system_task
@@ -77,19 +76,36 @@ class Writer:
         """Whether a sender has to wait for its ``turn``."""
         return bool(self._waiting) or not self._has_room()
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        """Wait in line, and for room; nobody else sends before the end of the block."""
+    def turn(self) -> "_Turn":
+        """Wait in line, and for room: ``async with``. Nobody else sends before the end of the block."""
+        return _Turn(self)
+
+    async def line_up(self) -> None:
+        """Wait in line, and for room. Whoever returns from here must call ``step_aside``; ``turn`` does both."""
         self._waiting += 1
         self.free = False
         try:
-            async with self._line:
+            await self._line.acquire()
+            try:
                 while not self._has_room():
                     await self._room.park()
-                yield
-        finally:
-            self._waiting -= 1
-            self._note_unsent()
+            except BaseException:
+                self._line.release()
+                raise
+        except BaseException:
+            self._leave()
+            raise
+
+    @enable_ki_protection
+    def step_aside(self) -> None:
+        """Let the next in line have its turn."""
+        self._line.release()
+        self._leave()
+
+    @enable_ki_protection
+    def _leave(self) -> None:
+        self._waiting -= 1
+        self._note_unsent()
 
     @enable_ki_protection
     def flush_soon(self) -> None:
@@ -217,3 +233,18 @@ class Writer:
             self._engine.outgoing()
         finally:
             self.shut()
+
+
+class _Turn:
+    """The turn of one who sends. No generator: a Ctrl-C would be lost where trio forgets one that has ended."""
+
+    __slots__ = ("_writer",)
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def __aenter__(self) -> None:
+        await self._writer.line_up()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.step_aside()
