@@ -46,7 +46,7 @@ def test_both_directions_of_a_connection(tmp_path: Path) -> None:
     assert read_capture(again) == read_capture(tmp_path / "some.pcap")
 
 
-@given(data=st.binary(min_size=1, max_size=200), first=st.sampled_from([0, 7, 2**32 - 50, 2**32 - 1]), seed=st.integers())
+@given(st.binary(min_size=1, max_size=200), st.sampled_from([0, 7, 2**32 - 50, 2**32 - 1]), st.integers())
 def test_any_order_any_overlap(tmp_path_factory: pytest.TempPathFactory, data: bytes, first: int, seed: int) -> None:
     chance = random.Random(seed)
     packets: list[Packet] = []
