@@ -54,6 +54,21 @@ _FORMS = (
     r"delimited:\x00",
     r"delimited:\r\n",
     "delimited:aab",
+    "mqtt",
+    "ber",
+    "ber:definite:identifier=30",
+    "rpc",
+    "rpc:4096",
+    "slip",
+    "slip:both",
+    "cobs",
+    "hdlc",
+    "hdlc:fcs=0:accm=ffffffff",
+    "hdlc:fcs=32",
+    "websocket",
+    "websocket:masked",
+    "chunked",
+    "chunked:4096",
 )
 
 

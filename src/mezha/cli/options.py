@@ -31,6 +31,14 @@ FRAMINGS = {
     "varint": ("varint", "a length as protobuf writes it comes first"),
     "netstring": ("netstring", "6:Hello!, (a decimal length, and a comma behind)"),
     "fixed": ("fixed:512", "every message has this many bytes"),
+    "mqtt": ("mqtt", "MQTT packets, with their fixed header"),
+    "ber": ("ber", "ASN.1 elements; LDAP's: ber:definite:identifier=30"),
+    "rpc": ("rpc", "ONC RPC records, in fragments; rpc:8192 writes such"),
+    "slip": ("slip", "c0 ends each message; slip:both begins it, too"),
+    "cobs": ("cobs", "a zero ends each message, and none is in it"),
+    "hdlc": ("hdlc:fcs=16", "between flags, with a checksum of 16 or 32 bits, or 0"),
+    "websocket": ("websocket", "RFC 6455 frames; a client is websocket:masked"),
+    "chunked": ("chunked", "HTTP/1.1 chunked bodies; chunked:8192 writes chunks"),
 }
 FRAMINGS_HELP = "framings, for --framing (both ends must use the same):\n" + "\n".join(
     f"  {form:<15} {meaning}" for form, meaning in FRAMINGS.values()

@@ -7,17 +7,33 @@ r"""The string form of each framing, for the command line and for configuration.
 ``delimited:\r\n``      ``Delimited``: the marker, with Python's escapes
 ``lines``               ``Lines``; ``lines:crlf`` writes CR LF
 ``fixed:512``           ``FixedSize``
+``mqtt``                ``Mqtt``
+``ber``                 ``Ber``; LDAP's is ``ber:definite:identifier=30``
+``rpc``                 ``RpcRecord``; ``rpc:8192`` writes larger messages in fragments
+``slip``                ``Slip``; ``slip:both`` writes an end in front of each message as well
+``cobs``                ``Cobs``
+``hdlc``                ``Hdlc``: ``fcs=16``, 32 or 0, ``accm=ffffffff``
+``websocket``           ``WebSocket``; ``websocket:masked`` writes as a client does
+``chunked``             ``Chunked``; ``chunked:8192`` writes larger messages in chunks
 ======================  ==================================================================================
 
 ``str(framing)`` gives the form back: ``parse_framing(str(framing)) == framing``.
 """
 
 from mezha.framing.base import Framing
+from mezha.framing.ber import Ber
+from mezha.framing.chunked import Chunked
+from mezha.framing.cobs import Cobs
 from mezha.framing.delimited import Delimited, Lines
 from mezha.framing.fixed import FixedSize
+from mezha.framing.hdlc import Hdlc
 from mezha.framing.length import LengthPrefixed
+from mezha.framing.mqtt import Mqtt
 from mezha.framing.netstring import Netstring
+from mezha.framing.rpc import RpcRecord
+from mezha.framing.slip import Slip
 from mezha.framing.varint import VarintPrefixed
+from mezha.framing.websocket import WebSocket
 
 __all__ = ["NAMES", "parse_framing"]
 
@@ -29,6 +45,14 @@ NAMES: dict[str, type[Framing]] = {
     "delimited": Delimited,
     "lines": Lines,
     "fixed": FixedSize,
+    "mqtt": Mqtt,
+    "ber": Ber,
+    "rpc": RpcRecord,
+    "slip": Slip,
+    "cobs": Cobs,
+    "hdlc": Hdlc,
+    "websocket": WebSocket,
+    "chunked": Chunked,
 }
 
 
