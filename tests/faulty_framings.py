@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge, TruncatedMessage
-from mezha.framing import Data, Decoder, Frame, Framing, LengthPrefixed, Need, Run
+from mezha.framing import Data, Decoder, Frame, Framing, LengthPrefixed, Need, Run, Skip, Verdict
 from mezha.limits import Limits
 
 
@@ -19,7 +19,7 @@ class Byte(Framing):
             raise LocalProtocolError("more than 255 bytes: nothing was sent", size=len(message), limit=255)
         return (bytes([len(message)]), message)
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         size = buffer[0]
         if size > limit:
             raise MessageTooLarge("too large", size=size, limit=limit)
@@ -48,23 +48,23 @@ class ShowsViews(Byte):
 
 
 class NeverWhole(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         return Need(len(buffer) + 1)
 
 
 class TooSoon(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         return Frame(1, 1, 1)
 
 
 class EndsLater(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         return Frame(1, verdict.stop, verdict.end + 1) if isinstance(verdict, Frame) else verdict
 
 
 class LosesAByte(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         return Frame(1, max(verdict.stop - 1, 1), verdict.end) if isinstance(verdict, Frame) else verdict
 
@@ -72,7 +72,7 @@ class LosesAByte(Byte):
 class LooksAhead(Byte):
     """It wants to see that something follows."""
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         if isinstance(verdict, Frame) and len(buffer) == verdict.end + 1:
             raise FramingError("one byte behind the message")
@@ -80,13 +80,13 @@ class LooksAhead(Byte):
 
 
 class AsksTooMuch(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         return Need(verdict.size + 1) if isinstance(verdict, Need) else verdict
 
 
 class AsksForNothing(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         return Need(len(buffer)) if isinstance(verdict, Need) else verdict
 
@@ -94,27 +94,49 @@ class AsksForNothing(Byte):
 class TrustsResume(Byte):
     """It takes ``resume`` for a promise about the message."""
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         return Need(verdict.size + resume, 1) if isinstance(verdict, Need) else verdict
 
 
+class SkipsNothing(Byte):
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
+        return Skip(0)
+
+
+class SkipsAll(Byte):
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
+        return Skip(len(buffer))
+
+
+class SkipsLess(Byte):
+    """What it has left out belongs to a message, once more is there."""
+
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
+        return Skip(1) if len(buffer) == 3 else Skip(2) if len(buffer) == 2 else super().split(buffer, limit, resume)
+
+
+class StandsStill(Byte):
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
+        return Frame(0, 0, 0)
+
+
 class EatsTheBuffer(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         del buffer[:1]
         return verdict
 
 
 class TakesOneMore(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         return super().split(buffer, limit + 1, resume)
 
 
 class ReadsMore(Byte):
     """Half of what it reads it would not write."""
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         return super().split(bytearray([buffer[0] & 0x7F]) + buffer[1:], limit, resume)
 
 

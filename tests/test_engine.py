@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from stuffed_framings import Stuffed
 
 from mezha import engine as engine_module
 from mezha.engine import Engine, Framed, State, as_view
@@ -312,6 +313,22 @@ def test_the_error_says_how_slow() -> None:
         assert (caught.value.received, caught.value.seconds) == (7, 2.25)
         engine.receive(b"de", now)  # too late
         engine.expire(now + 100)
+
+
+def test_filler_may_go_on_for_ever_and_is_no_message_that_is_late() -> None:
+    engine = Framed(Stuffed())
+    for now in range(100):
+        engine.receive(b"|" * 100, float(now))
+        assert engine.deadline() is None
+        assert engine.unused() == b""
+    engine.receive(b"|ab", 100.0)
+    assert engine.deadline() == 100 + 10 + 2 / 1024
+    engine.receive(b"c|||", 101.0)
+    assert engine.take(9) == [b"abc"]
+    assert engine.deadline() is None
+    engine.receive(b"", 102.0)
+    with pytest.raises(ClosedByPeer):
+        engine.take()
 
 
 def test_between_messages_there_is_no_hurry() -> None:
@@ -861,9 +878,11 @@ class FramedAgainstModel(RuleBasedStateMachine):
     @invariant()
     def what_was_not_handed_out_is_there(self) -> None:
         if hasattr(self, "engine"):
-            start = self.known().starts[self.taken]
+            known = self.known()
+            rest = self.engine.unused()
             if not self.slow:
-                assert self.engine.unused() == self.arrived[start:]
+                assert self.arrived.endswith(rest)
+                assert [0, *known.ends][self.taken] <= len(self.arrived) - len(rest) <= known.starts[self.taken]
 
     @invariant()
     def reading_stops_only_for_something_to_take(self) -> None:
@@ -875,7 +894,7 @@ class FramedAgainstModel(RuleBasedStateMachine):
             if full:
                 self.paused = True
                 assert ready
-                assert buffered >= self.INBOX // 4
+                assert len(self.arrived) - [0, *known.ends][self.taken] >= self.INBOX // 4
             else:
                 assert buffered < self.INBOX or not ready
 

@@ -283,8 +283,11 @@ class Framed(Engine):
     def deadline(self) -> float | None:
         """Return when the message at the front must have been finished."""
         grace = self._timeouts.message
-        buffered = self._decoder.buffered
-        if not buffered or grace is None or self._slow or self._decoder.ended or self._decoder.ready:
+        decoder = self._decoder
+        if not decoder.buffered or grace is None or self._slow or decoder.ended or decoder.ready:
+            return None
+        buffered = decoder.buffered  # without what belongs to no message: ready has looked
+        if not buffered:
             return None
         self._note_taken()
         return self._begun + grace + buffered / self._timeouts.min_rate

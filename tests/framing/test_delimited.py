@@ -5,12 +5,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mezha.errors import LocalProtocolError, MessageTooLarge
-from mezha.framing import Delimited, Frame, Framing, Lines, Need, parse_framing
+from mezha.framing import Delimited, Frame, Framing, Lines, Need, Verdict, parse_framing
 from mezha.limits import Timeouts
 from mezha.testing import cuts, laws
 
 
-def split(framing: Framing, data: bytes, limit: int = 100, resume: int = 0) -> Frame | Need:
+def split(framing: Framing, data: bytes, limit: int = 100, resume: int = 0) -> Verdict:
     return framing.split(bytearray(data), limit, resume)
 
 

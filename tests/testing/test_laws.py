@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import faulty_framings as faulty
 import pytest
 from faulty_framings import Byte, DecodedBy
+from stuffed_framings import InPieces, Stuffed
 
 from mezha.engine import Framed
 from mezha.errors import LocalProtocolError, MessageTooLarge
@@ -60,10 +61,15 @@ FAULTS: list[tuple[Callable[[Framing], None], Framing, str]] = [
     (inverse, faulty.NeverWhole(), "for a whole message"),
     (inverse, faulty.EndsLater(), "ends at 5"),
     (inverse, faulty.LosesAByte(), "which is read as b'ab'"),
+    (inverse, faulty.SkipsNothing(), "Skip(end=0) for a whole message"),
+    (inverse, faulty.SkipsAll(), "Skip(end=4) for a whole message"),
     (inverse, faulty.LosesTheNext(), "three times b'abc' is read as"),
     (reverse, faulty.ReadsMore(), r"read b'\x82bc', wrote b'\x02bc'"),
     (split, faulty.EatsTheBuffer(), "split() must not change the buffer"),
     (split, faulty.LooksAhead(), "more bytes have changed the answer"),
+    (split, faulty.SkipsLess(), "more bytes have changed the answer"),
+    (split, faulty.SkipsNothing(), "bytes that belong to no message are one or more"),
+    (split, faulty.StandsStill(), "a frame has one byte or more"),
     (split, faulty.AsksTooMuch(), "asked too late"),
     (split, faulty.AsksForNothing(), "asks for no more"),
     (split, faulty.TrustsResume(), "resumed from"),
@@ -242,6 +248,27 @@ def test_what_is_known_of_a_stream_and_when() -> None:
     assert (reading.known_at, reading.starts, reading.fault_at) == ([2], [0, 2], 3)
     assert reading.fault == laws.fault_of(MessageTooLarge("too large", size=7, limit=LIMIT))
     assert [reading.after(size) for size in range(4)] == [(0, None), (0, None), (1, None), (1, reading.fault)]
+
+
+def test_what_is_known_of_what_belongs_to_no_message() -> None:
+    reading = laws.known(Stuffed(), b"||a\\p||b", LIMIT)
+    assert reading.messages == [b"a|"]
+    assert (reading.known_at, reading.starts, reading.ends) == ([6], [2, 7], [6])
+    assert reading.fronts == [0, 1, 2, 2, 2, 2, 6, 7, 7]
+    reading = laws.known(Stuffed(), b"|abcdef|||", LIMIT - 4)
+    assert (reading.starts, reading.ends, reading.fault_at) == ([1], [], 4)
+    assert reading.fronts == [0] + [1] * 10
+
+
+def test_a_message_that_is_put_together_is_looked_at_twice() -> None:
+    metered = laws.Metered(InPieces(2))
+    decoder = metered.decoder()
+    for byte in b"\2ab\2cd\x81e":
+        decoder.feed(bytes((byte,)))
+        decoder.take()
+    # the head of a piece, then all of it, from where the piece begins; and behind the last, the whole frame once more
+    assert metered.looked == (1 + 3) + (1 + 3) + (1 + 2) + 8
+    assert metered.calls == 6
 
 
 def test_refuses() -> None:

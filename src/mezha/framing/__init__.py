@@ -4,7 +4,7 @@ from mezha.framing.base import Framing
 from mezha.framing.decoder import Decoder
 from mezha.framing.delimited import Delimited, Lines
 from mezha.framing.fixed import FixedSize
-from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.frame import Data, Frame, Need, Resume, Run, Skip, Verdict
 from mezha.framing.length import LengthPrefixed
 from mezha.framing.names import parse_framing
 from mezha.framing.netstring import Netstring
@@ -21,7 +21,10 @@ __all__ = [
     "Lines",
     "Need",
     "Netstring",
+    "Resume",
     "Run",
+    "Skip",
     "VarintPrefixed",
+    "Verdict",
     "parse_framing",
 ]

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Run
+from mezha.framing.frame import Data, Resume, Run
 
 def length_kernel(
     width: int, byteorder: str, offset: int, adjust: int, strip: int, before: bytes, after: bytes
@@ -11,7 +11,7 @@ def delimited_kernel(marker: bytes, *, carriage_return: bool, written: bytes) ->
 
 class Buffer:
     need: int
-    resume: int
+    resume: Resume
     shut: bool
     moved: bool
     def __init__(self, run: Run | None, limit: int) -> None: ...
@@ -26,7 +26,8 @@ class Buffer:
     def cut(self, count: int) -> list[bytes]: ...
     def whole(self) -> bool: ...
     def front(self) -> bytearray: ...
-    def cut_at(self, start: int, stop: int, end: int) -> bytes: ...
+    def cut_at(self, start: int, stop: int, end: int, message: bytes | None = None) -> bytes: ...
+    def skip(self, end: int) -> None: ...
     def unused(self) -> bytes: ...
 
 class Outgoing:

@@ -297,7 +297,9 @@ cdef class Buffer:
     cdef Py_ssize_t filled, total, large_begin
     cdef bytes head
     cdef Py_ssize_t needed
-    cdef public Py_ssize_t resume
+    # What split() wants back, if anything.
+    cdef object place
+    cdef bint resumed
     cdef public bint shut, moved
     cdef readonly bint ended
 
@@ -322,6 +324,16 @@ cdef class Buffer:
     @need.setter
     def need(self, size):
         self.needed = PyNumber_AsSsize_t(size, NULL)
+
+    @property
+    def resume(self):
+        """Where split() has to go on with its search; a kernel would begin it anew."""
+        return self.place if self.resumed else 0
+
+    @resume.setter
+    def resume(self, place):
+        self.place = place
+        self.resumed = bool(place)
 
     @property
     def buffered(self):
@@ -373,7 +385,7 @@ cdef class Buffer:
     def pop(self):
         """Cut one message, if that is easy; None leaves the judgement to others."""
         cdef Span span
-        if self.shut or self.kernel is None or self._size() < self.needed or self.resume:
+        if self.shut or self.kernel is None or self._size() < self.needed or self.resumed:
             return None
         if self.large != NULL:
             return self._pop_large() if self.filled == self.total else None
@@ -391,7 +403,7 @@ cdef class Buffer:
         cdef Span span
         cdef Found found = NOTHING
         cdef list messages = []
-        if self.shut or self.run is None or self._size() < self.needed or self.resume:
+        if self.shut or self.run is None or self._size() < self.needed or self.resumed:
             return messages
         if self.kernel is None:
             return self._run_foreign(count)
@@ -419,7 +431,7 @@ cdef class Buffer:
     def whole(self):
         """Say whether ``cut`` would return something, if that is easy to say."""
         cdef Span span
-        if self.shut or self.kernel is None or self._size() < self.needed or self.resume:
+        if self.shut or self.kernel is None or self._size() < self.needed or self.resumed:
             return False
         return self.filled == self.total if self.large != NULL else self._find(&span) == WHOLE
 
@@ -433,13 +445,20 @@ cdef class Buffer:
         self.position = 0
         return self.data
 
-    def cut_at(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end):
-        """Cut the message that was found at these places of ``front()``."""
+    def cut_at(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end, bytes message=None):
+        """Cut the message that was found at these places of ``front()``, or is this one in its other form there."""
         if not 0 <= start <= stop <= end <= PyByteArray_GET_SIZE(self.data):
             raise ValueError("the buffer has been changed")
-        message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + start, stop - start)
+        if message is None:
+            message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + start, stop - start)
         self._advance(end)
         return message
+
+    def skip(self, Py_ssize_t end):
+        """Forget what stands in front of this place of ``front()``."""
+        if not 0 <= end <= PyByteArray_GET_SIZE(self.data):
+            raise ValueError("the buffer has been changed")
+        self._advance(end)
 
     def unused(self):
         """Return a copy of the bytes."""
@@ -514,7 +533,7 @@ cdef class Buffer:
             end = 0
         self.position = end
         self.needed = 1
-        self.resume = 0
+        self.resumed = False
         self.total = 0
         self.moved = True
         return 0

@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from mezha.errors import LocalProtocolError
-from mezha.framing.frame import Data, Run
+from mezha.framing.frame import Data, Resume, Run
 from mezha.framing.unsigned import packer, unpacker
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Buffer:
         #: Bytes that have to be here before it is worth looking.
         self.need = 1
         #: Where split() has to go on with its search; a kernel would begin it anew.
-        self.resume = 0
+        self.resume: Resume = 0
         #: Nothing is handed out any more, and what is fed is thrown away.
         self.shut = False
         #: A message was cut since this was last set to False.
@@ -269,13 +269,18 @@ class Buffer:
         self._position = 0
         return self._data
 
-    def cut_at(self, start: int, stop: int, end: int) -> bytes:
-        """Cut the message that was found at these places of ``front()``."""
-        with memoryview(self._data) as view:
-            message = bytes(view[start:stop])
+    def cut_at(self, start: int, stop: int, end: int, message: bytes | None = None) -> bytes:
+        """Cut the message that was found at these places of ``front()``, or is this one in its other form there."""
+        if message is None:
+            with memoryview(self._data) as view:
+                message = bytes(view[start:stop])
+        self.skip(end)
+        return message
+
+    def skip(self, end: int) -> None:
+        """Forget what stands in front of this place of ``front()``."""
         self._advance(end)
         self.moved = True
-        return message
 
     def unused(self) -> bytes:
         """Return the bytes fed and not yet handed out; they stay here."""

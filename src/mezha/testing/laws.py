@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mezha.engine import Framed
 from mezha.errors import LocalProtocolError, MessageTooLarge, TruncatedMessage
-from mezha.framing import Data, Decoder, Frame, Framing, Need, Run
+from mezha.framing import Data, Decoder, Frame, Framing, Need, Resume, Run, Skip, Verdict
 from mezha.limits import Limits
 from mezha.testing import cuts
 
@@ -59,8 +59,12 @@ class Knowledge(NamedTuple):
     messages: list[bytes]
     #: How many bytes had to be there until each message was known.
     known_at: list[int]
-    #: Where each message's frame begins, and the rest behind the last.
+    #: Where each message's frame begins, and the rest behind the last and behind what belongs to no message.
     starts: list[int]
+    #: Where each message's frame ends.
+    ends: list[int]
+    #: Where the bytes begin of which nothing is settled yet, when so many are here: none, one, and so on.
+    fronts: list[int]
     #: What is wrong behind the messages, and how many bytes had to be there until it was known.
     fault: Fault | None
     fault_at: int
@@ -74,22 +78,36 @@ def known(framing: Framing, stream: bytes, limit: int) -> Knowledge:
     """Read a stream with ``split`` alone."""
     messages: list[bytes] = []
     known_at: list[int] = []
-    starts = [0]
+    starts: list[int] = []
+    ends: list[int] = []
+    fronts = [0]
+    fault: Fault | None = None
+    front = fault_at = 0
     for size in range(1, len(stream) + 1):
-        verdict = _ask(framing, stream[starts[-1] : size], limit)
-        if isinstance(verdict, Fault):
-            return Knowledge(messages, known_at, starts, verdict, size)
-        if isinstance(verdict, Frame):
-            messages.append(stream[starts[-1] + verdict.start : starts[-1] + verdict.stop])
-            known_at.append(size)
-            starts.append(starts[-1] + verdict.end)
-    return Knowledge(messages, known_at, starts, None, 0)
+        while front < size and fault is None:
+            match _ask(framing, stream[front:size], limit):
+                case Need():
+                    break
+                case Fault() as found:
+                    fault, fault_at = found, size
+                case Skip(end):
+                    assert end > 0, "bytes that belong to no message are one or more"
+                    front += end
+                case Frame(end=end) as frame:
+                    assert end > 0, "a frame has one byte or more"
+                    messages.append(frame.cut(stream[front:size]))
+                    known_at.append(size)
+                    starts.append(front)
+                    front += end
+                    ends.append(front)
+        fronts.append(front)
+    return Knowledge(messages, known_at, [*starts, front], ends, fronts, fault, fault_at)
 
 
-def _ask(framing: Framing, data: bytes, limit: int, resume: int = 0) -> Frame | Need | Fault:
+def _ask(framing: Framing, data: bytes, limit: int, resume: Resume = 0) -> Verdict | Fault:
     buffer = bytearray(data)
     try:
-        verdict = framing.split(buffer, limit, resume)
+        verdict = framing.split(buffer, limit, resume)  # type: ignore[arg-type]  # it gets what it gave
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is compared
         return fault_of(error)
     finally:
@@ -103,14 +121,16 @@ def check_split(framing: Framing, stream: bytes, limit: int) -> None:
     - Once it has found a message or a fault, more bytes behind change nothing.
     - ``Need.size`` is more than is there, and asking earlier than that would have brought nothing.
     - ``resume``, any that it gave for fewer bytes of the same message, never changes the answer.
+
+    Of bytes that belong to no message there may be more, once more have come.
     """
-    for start in known(framing, stream, limit).starts:
+    for start in sorted(set(known(framing, stream, limit).fronts)):
         data = stream[start:]
         verdicts = [_ask(framing, data[:size], limit) for size in range(1, len(data) + 1)]
         needs: list[tuple[int, Need]] = []
         for size, verdict in enumerate(verdicts, 1):
             if not isinstance(verdict, Need):
-                assert all(later == verdict for later in verdicts[size:]), "more bytes have changed the answer"
+                assert all(_upheld(verdict, later) for later in verdicts[size:]), "more bytes have changed the answer"
                 assert all(need.size <= size for _, need in needs), f"{size} bytes show {verdict}: asked too late"
             for earlier, need in needs if size <= 40 else needs[-1:]:
                 resumed = _ask(framing, data[:size], limit, need.resume)
@@ -121,7 +141,13 @@ def check_split(framing: Framing, stream: bytes, limit: int) -> None:
             needs.append((size, verdict))
 
 
-def _same(one: Frame | Need | Fault, other: Frame | Need | Fault) -> bool:
+def _upheld(verdict: Verdict | Fault, later: Verdict | Fault) -> bool:
+    if isinstance(verdict, Skip) and isinstance(later, Skip):
+        return later.end >= verdict.end
+    return later == verdict
+
+
+def _same(one: Verdict | Fault, other: Verdict | Fault) -> bool:
     if isinstance(one, Need) and isinstance(other, Need):
         return one.size == other.size
     return one == other
@@ -144,10 +170,15 @@ def check_inverse(framing: Framing, *parts: Data) -> None:
     for other in others:
         assert b"".join(framing.encode(other)) == wire, f"a {type(other).__name__} is written otherwise than bytes"
     for behind in (b"", wire, b"\0", b"\n", b"\xff" * 9):
-        verdict = framing.split(bytearray(wire + behind), len(message))
+        front, verdict = 0, framing.split(bytearray(wire + behind), len(message))
+        while isinstance(verdict, Skip):
+            front += verdict.end
+            assert 0 < front < len(wire), f"{verdict} for a whole message"
+            verdict = framing.split(bytearray(wire[front:] + behind), len(message))
         assert isinstance(verdict, Frame), f"{verdict} for a whole message"
-        assert verdict.end == len(wire), f"{wire!r}, with {behind!r} behind, ends at {verdict.end}"
-        read = wire[verdict.start : verdict.stop]
+        end = front + verdict.end
+        assert end == len(wire), f"{wire!r}, with {behind!r} behind, ends at {end}"
+        read = verdict.cut(wire[front:])
         assert read == message, f"{message!r} is written as {wire!r}, which is read as {read!r}"
     decoder = framing.decoder(limit=len(message))
     decoder.feed(wire * 3)
@@ -173,7 +204,7 @@ def check_reverse(
     ``None`` where ``encode`` refuses the message.
     """
     reading = known(framing, stream, limit)
-    for message, start, end in zip(reading.messages, reading.starts, reading.starts[1:], strict=False):
+    for message, start, end in zip(reading.messages, reading.starts, reading.ends, strict=False):
         frame, written = stream[start:end], None if refuses(framing, message) else b"".join(framing.encode(message))
         assert same(frame, written), f"read {frame!r}, wrote {written!r}"
 
@@ -257,7 +288,7 @@ def _check_one_cut(
             known_now = (len(got), fault)
             assert known_now == reading.after(size), f"after {size} bytes, used as {way}: {known_now} is known"
             assert fault or not decoder.ready, f"ready after {size} bytes, with nothing to take"
-            rest = b"".join(cutting)[reading.starts[len(got)] : size]
+            rest = b"".join(cutting)[reading.fronts[size] : size]
             assert fault or decoder.unused() == rest, f"{rest!r} is left, and unused() says {decoder.unused()!r}"
     fault = _take(decoder, got, way) or fault
     assert got == reading.messages, f"used as {way}: {got}, where split() alone reads {reading.messages}"
@@ -388,11 +419,14 @@ class Metered(Framing):
         """Encode."""
         return self._framing.encode(*parts)
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
-        """Split, and count from ``resume`` to the end of the message, or of the bytes."""
-        verdict = self._framing.split(buffer, limit, resume)
+    def split(self, buffer: bytearray, limit: int, resume: Resume = 0) -> Verdict:
+        """Split, and count from ``resume`` to the end of the message, or of the bytes; a message put together twice."""
+        verdict = self._framing.split(buffer, limit, resume)  # type: ignore[arg-type]  # it gets what it gave
         self.calls += 1
-        self.looked += (verdict.end if isinstance(verdict, Frame) else len(buffer)) - resume
+        self.looked += len(buffer) if isinstance(verdict, Need) else verdict.end
+        self.looked -= resume if isinstance(resume, int) else resume[0]
+        if isinstance(verdict, Frame) and verdict.message is not None:
+            self.looked += verdict.end
         return verdict
 
     def run(self) -> Run | None:
