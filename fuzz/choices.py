@@ -54,6 +54,17 @@ _FORMS = (
     r"delimited:\x00",
     r"delimited:\r\n",
     "delimited:aab",
+    "bgp",
+    "diameter",
+    "dns",
+    "erlang:2",
+    "kafka",
+    "modbus",
+    "multiprocessing",
+    "mysql",
+    "postgres",
+    "smpp",
+    "tpkt",
 )
 
 

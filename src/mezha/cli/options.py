@@ -31,6 +31,17 @@ FRAMINGS = {
     "varint": ("varint", "a length as protobuf writes it comes first"),
     "netstring": ("netstring", "6:Hello!, (a decimal length, and a comma behind)"),
     "fixed": ("fixed:512", "every message has this many bytes"),
+    "dns": ("dns", "DNS over TCP"),
+    "erlang": ("erlang:4", "sockets and ports of Erlang; a length of 1, 2 or 4 bytes"),
+    "multiprocessing": ("multiprocessing", "connections between processes of Python"),
+    "modbus": ("modbus", "Modbus/TCP, whole units"),
+    "tpkt": ("tpkt", "ISO transport (RFC 1006): S7, MMS, H.323"),
+    "smpp": ("smpp", "SMPP, whole PDUs"),
+    "diameter": ("diameter", "Diameter, whole messages"),
+    "postgres": ("postgres", "PostgreSQL, whole messages"),
+    "mysql": ("mysql", "MySQL and MariaDB: a packet's number and its payload"),
+    "kafka": ("kafka", "Apache Kafka"),
+    "bgp": ("bgp", "BGP, whole messages"),
 }
 FRAMINGS_HELP = "framings, for --framing (both ends must use the same):\n" + "\n".join(
     f"  {form:<15} {meaning}" for form, meaning in FRAMINGS.values()

@@ -1,29 +1,48 @@
 """Bytes to messages and back, without I/O: the framings, and the one decoder that serves them all."""
 
 from mezha.framing.base import Framing
+from mezha.framing.bgp import Bgp
 from mezha.framing.decoder import Decoder
 from mezha.framing.delimited import Delimited, Lines
+from mezha.framing.diameter import Diameter
 from mezha.framing.fixed import FixedSize
 from mezha.framing.frame import Data, Frame, Need, Resume, Run, Skip, Verdict
 from mezha.framing.length import LengthPrefixed
+from mezha.framing.modbus import Modbus
+from mezha.framing.mysql import MySql
 from mezha.framing.names import parse_framing
 from mezha.framing.netstring import Netstring
+from mezha.framing.postgres import Postgres
+from mezha.framing.prefixed import Dns, Erlang, Kafka, Tpkt
+from mezha.framing.processes import Multiprocessing
+from mezha.framing.smpp import Smpp
 from mezha.framing.varint import VarintPrefixed
 
 __all__ = [
+    "Bgp",
     "Data",
     "Decoder",
     "Delimited",
+    "Diameter",
+    "Dns",
+    "Erlang",
     "FixedSize",
     "Frame",
     "Framing",
+    "Kafka",
     "LengthPrefixed",
     "Lines",
+    "Modbus",
+    "Multiprocessing",
+    "MySql",
     "Need",
     "Netstring",
+    "Postgres",
     "Resume",
     "Run",
     "Skip",
+    "Smpp",
+    "Tpkt",
     "VarintPrefixed",
     "Verdict",
     "parse_framing",

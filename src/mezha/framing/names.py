@@ -7,16 +7,35 @@ r"""The string form of each framing, for the command line and for configuration.
 ``delimited:\r\n``      ``Delimited``: the marker, with Python's escapes
 ``lines``               ``Lines``; ``lines:crlf`` writes CR LF
 ``fixed:512``           ``FixedSize``
+``dns``                 ``Dns``
+``erlang:4``            ``Erlang``: the width of the length, 1, 2 or 4
+``multiprocessing``     ``Multiprocessing``
+``modbus``              ``Modbus``
+``tpkt``                ``Tpkt``
+``smpp``                ``Smpp``
+``diameter``            ``Diameter``
+``postgres``            ``Postgres``
+``mysql``               ``MySql``
+``kafka``               ``Kafka``
+``bgp``                 ``Bgp``
 ======================  ==================================================================================
 
 ``str(framing)`` gives the form back: ``parse_framing(str(framing)) == framing``.
 """
 
 from mezha.framing.base import Framing
+from mezha.framing.bgp import Bgp
 from mezha.framing.delimited import Delimited, Lines
+from mezha.framing.diameter import Diameter
 from mezha.framing.fixed import FixedSize
 from mezha.framing.length import LengthPrefixed
+from mezha.framing.modbus import Modbus
+from mezha.framing.mysql import MySql
 from mezha.framing.netstring import Netstring
+from mezha.framing.postgres import Postgres
+from mezha.framing.prefixed import Dns, Erlang, Kafka, Tpkt
+from mezha.framing.processes import Multiprocessing
+from mezha.framing.smpp import Smpp
 from mezha.framing.varint import VarintPrefixed
 
 __all__ = ["NAMES", "parse_framing"]
@@ -29,6 +48,17 @@ NAMES: dict[str, type[Framing]] = {
     "delimited": Delimited,
     "lines": Lines,
     "fixed": FixedSize,
+    "dns": Dns,
+    "erlang": Erlang,
+    "multiprocessing": Multiprocessing,
+    "modbus": Modbus,
+    "tpkt": Tpkt,
+    "smpp": Smpp,
+    "diameter": Diameter,
+    "postgres": Postgres,
+    "mysql": MySql,
+    "kafka": Kafka,
+    "bgp": Bgp,
 }
 
 
