@@ -16,7 +16,7 @@ from fuzz.choices import LIMITS, Choices, framing
 from fuzz.copies import COPIES
 from fuzz.model import attempt
 from mezha.errors import FramingError, MessageTooLarge
-from mezha.framing import Chunked, Cobs, Framing, Hdlc, Lines, RpcRecord, Slip, WebSocket, parse_framing
+from mezha.framing import Chunked, Cobs, Framing, Hdlc, Lines, OncRpc, Slip, WebSocket, parse_framing
 from mezha.testing.laws import check_inverse, check_reverse, check_split, known, refuses
 
 __all__ = ["check"]
@@ -53,7 +53,7 @@ def _same_of(framing: Framing) -> Callable[[bytes, bytes | None], bool]:
 
     if isinstance(framing, Lines):
         return _same_line
-    return same_message if isinstance(framing, (RpcRecord, Slip, Cobs, Hdlc, WebSocket, Chunked)) else operator.eq
+    return same_message if isinstance(framing, (OncRpc, Slip, Cobs, Hdlc, WebSocket, Chunked)) else operator.eq
 
 
 def _same_line(read: bytes, written: bytes | None) -> bool:

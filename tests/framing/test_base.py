@@ -20,7 +20,7 @@ from mezha.framing import (
     LengthPrefixed,
     Lines,
     Need,
-    RpcRecord,
+    OncRpc,
     Run,
     Slip,
     WebSocket,
@@ -56,7 +56,7 @@ def test_what_split_accepts_encode_writes_again(kind: type[Framing], data: st.Da
     stream, limit = data.draw(streams(framing))
     if isinstance(framing, Lines):
         laws.check_reverse(framing, stream, limit, same=same_line)
-    elif isinstance(framing, (RpcRecord, Slip, Cobs, Hdlc, WebSocket, Chunked)):
+    elif isinstance(framing, (OncRpc, Slip, Cobs, Hdlc, WebSocket, Chunked)):
 
         def same_message(read: bytes, written: bytes | None) -> bool:
             """There are several ways to write it, of which one is chosen."""

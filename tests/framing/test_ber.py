@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import Ber, Frame, Need
+from mezha.framing import Ber, Frame, Ldap, Need
 from mezha.testing import laws
 
 framing = Ber()
-ldap = Ber(definite=True, identifier=0x30)
+ldap = Ldap()
 #: RFC 4511: message 2, an unbind request.
 UNBIND = bytes.fromhex("30 05 02 01 02 42 00")
 ANY = 1 << 62
@@ -179,12 +179,19 @@ def test_a_length_costs_no_memory() -> None:
         ("ber", Ber()),
         ("ber:definite", Ber(definite=True)),
         ("ber:identifier=61", Ber(identifier=0x61)),
-        ("ber:definite:identifier=30", ldap),
+        ("ber:definite:identifier=30", Ber(definite=True, identifier=0x30)),
     ],
 )
 def test_the_string_form(text: str, meant: Ber) -> None:
     assert str(meant) == text
     assert Ber.parse(text.split(":")[1:]) == meant
+
+
+def test_ldap_is_a_kind_of_it() -> None:
+    assert (str(ldap), repr(ldap)) == ("ldap", "Ldap()")
+    assert Ldap.parse([]) == ldap
+    assert ldap != Ber(definite=True, identifier=0x30)
+    assert (ldap.definite, ldap.identifier) == (True, 0x30)
 
 
 @pytest.mark.parametrize("option", ["", "indefinite", "identifier", "tag=30"])

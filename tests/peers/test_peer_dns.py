@@ -12,9 +12,9 @@ from peers.through import Through
 from waiting import PATIENCE
 
 from mezha.blocking import Peer
-from mezha.framing import LengthPrefixed
+from mezha.framing import Dns
 
-DNS = LengthPrefixed(2)
+DNS = Dns()
 SPECIFICATION = "RFC 1035, 4.2.2; RFC 7766, 8"
 UNBOUND = Proof(str(DNS), SPECIFICATION, "unbound", lambda: number(output_of(program("unbound", "unbound"), "-V")))
 DNSPYTHON = Proof(str(DNS), SPECIFICATION, "dnspython", lambda: dns.version.version)

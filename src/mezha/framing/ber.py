@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from mezha.errors import FramingError
 from mezha.framing import oversize
 from mezha.framing.base import Framing
 from mezha.framing.frame import Data, Frame, Need
 from mezha.framing.headed import check_header
+from mezha.framing.optionless import Optionless
 
-__all__ = ["Ber"]
+__all__ = ["Ber", "Ldap"]
 
 _CONSTRUCTED = 0x20
 _LONG_TAG = 0x1F
@@ -32,12 +33,12 @@ _HEADER = 1 + _TAG + 1 + 126
 class Ber(Framing):
     """Each message is one element of ASN.1's basic encoding, whole, with its identifier and its length.
 
-    ITU-T X.690 (ISO/IEC 8825-1), section 8.1. An LDAP unbind request (RFC 4511, sections 4.3 and 5.1)::
+    ITU-T X.690 (ISO/IEC 8825-1), section 8.1. A sequence of two::
 
-        +--------+--------+------------------------------+
-        |   30   |   05   |   02   01   02   42   00     |
-        +--------+--------+------------------------------+
-         SEQUENCE  length    message 2: unbind
+        +--------+--------+-------------+------------------+
+        |   30   |   05   |   05   00   |   02   01   2a   |
+        +--------+--------+-------------+------------------+
+         SEQUENCE  length     NULL          INTEGER 42
 
     A length below 128 is one byte. A longer one is preceded by the number of its bytes, with the high bit set:
     ``82 01 2c`` is 300. Zeros in front are allowed, and some servers write them. An indefinite length, ``80``,
@@ -45,8 +46,8 @@ class Ber(Framing):
     each thing, which is not checked here.
 
     - ``definite``: whether an indefinite length is refused, as in LDAP.
-    - ``identifier``: the byte with which every message begins, if it is always the same: 0x30, a SEQUENCE, in LDAP and
-      SNMP. Another one is refused as soon as it is there.
+    - ``identifier``: the byte with which every message begins, if it is always the same: 0x30, a SEQUENCE, in SNMP
+      (RFC 3430) and LDAP. Another one is refused as soon as it is there.
 
     The identifier says what the message is, so the header stays in the message, and is in the message to be sent as
     well.
@@ -129,6 +130,30 @@ class Ber(Framing):
         if self.definite and not isinstance(element, Need) and element.length is None:
             raise FramingError("an element of indefinite length, and only definite ones are taken here")
         return element
+
+
+class Ldap(Optionless, Ber):
+    """Each message is an LDAP message, whole, with its identifier and its length.
+
+    RFC 4511, section 5.1: an element of ASN.1's basic encoding, X.690, of definite length. An unbind request::
+
+        +--------+--------+------------------+-------------+
+        |   30   |   05   |   02   01   02   |   42   00   |
+        +--------+--------+------------------+-------------+
+         SEQUENCE  length    message ID: 2      unbind
+
+    It is what :class:`Ber` describes, with every message a SEQUENCE. What the message says is for the program: its
+    header belongs to the SEQUENCE, which a library for ASN.1 wants whole.
+    """
+
+    __slots__ = ()
+    name: ClassVar[str] = "ldap"
+
+    def __init__(self) -> None:
+        super().__init__(definite=True, identifier=0x30)
+
+    def __repr__(self) -> str:
+        return "Ldap()"
 
 
 class _Element(NamedTuple):

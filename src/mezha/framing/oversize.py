@@ -5,10 +5,13 @@ from mezha.errors import MessageTooLarge
 __all__ = ["announced", "at_least", "unended"]
 
 
-def announced(size: int, limit: int) -> MessageTooLarge:
-    """Return the error for a message whose size, in bytes, is known from what stands in front of it."""
+def announced(size: int, limit: int, clue: str = "") -> MessageTooLarge:
+    """Return the error for a message whose size, in bytes, is known from what stands in front of it.
+
+    ``clue`` says more: what the bytes look like.
+    """
     return MessageTooLarge(
-        f"the peer announced a message of {size} bytes; this side takes at most {limit} (max_message)",
+        f"the peer announced a message of {size} bytes; this side takes at most {limit} (max_message){clue}",
         size=size,
         limit=limit,
     )

@@ -10,22 +10,35 @@ except ImportError as error:
 
 from mezha.framing import (
     Ber,
+    Bgp,
     Chunked,
     Cobs,
     Data,
     Delimited,
+    Diameter,
+    Dns,
+    Erlang,
     FixedSize,
     Framing,
     Hdlc,
+    Kafka,
+    Ldap,
     LengthPrefixed,
     Lines,
+    Modbus,
     Mqtt,
+    Multiprocessing,
+    MySql,
     Netstring,
-    RpcRecord,
+    OncRpc,
+    Postgres,
     Slip,
+    Smpp,
+    Tpkt,
     VarintPrefixed,
     WebSocket,
 )
+from mezha.testing import units
 from mezha.testing.laws import refuses
 
 __all__ = ["FRAMINGS", "cuttings", "in_parts", "length_prefixed", "messages", "signs", "streams"]
@@ -67,12 +80,24 @@ FRAMINGS: dict[type[Framing], st.SearchStrategy[Framing]] = {
     FixedSize: st.builds(FixedSize, st.integers(1, 12)),
     Mqtt: st.just(Mqtt()),
     Ber: st.builds(Ber, definite=st.booleans(), identifier=st.sampled_from((None, 0x30, 0x04, 0xE0))),
-    RpcRecord: st.builds(RpcRecord, st.integers(1, 9) | st.just(2**31 - 1)),
+    Ldap: st.just(Ldap()),
+    OncRpc: st.builds(OncRpc, st.integers(1, 9) | st.just(2**31 - 1)),
     Slip: st.builds(Slip, st.booleans()),
     Cobs: st.just(Cobs()),
     Hdlc: st.builds(Hdlc, st.sampled_from((16, 32, 0)), st.sampled_from((0, 0xFFFFFFFF, 0b1010))),
     WebSocket: st.builds(WebSocket, st.booleans()),
     Chunked: st.builds(Chunked, st.integers(1, 20) | st.just(16**16 - 1)),
+    Dns: st.just(Dns()),
+    Erlang: st.builds(Erlang, st.sampled_from((1, 2, 4))),
+    Multiprocessing: st.just(Multiprocessing()),
+    Modbus: st.just(Modbus()),
+    Tpkt: st.just(Tpkt()),
+    Smpp: st.just(Smpp()),
+    Diameter: st.just(Diameter()),
+    Postgres: st.just(Postgres()),
+    MySql: st.just(MySql()),
+    Kafka: st.just(Kafka()),
+    Bgp: st.just(Bgp()),
 }
 
 
@@ -89,24 +114,8 @@ def signs(framing: Framing) -> st.SearchStrategy[int]:
             some = (0, 1, 2, 3, 0x7F, 0x80, 0x81, 0xFF)
         case LengthPrefixed():
             some = (0, 1, 2, 4, 9, 0xFF, *framing.fixed)
-        case Mqtt():
-            some = (0x30, 0x82, 0xC0, 0, 1, 2, 3, 0x7F, 0x80, 0xFF)
-        case Ber(identifier=identifier):
-            some = (identifier or 0x30, 0x30, 0x04, 0x1F, 0x3F, 0, 0, 1, 2, 3, 0x80, 0x80, 0x81, 0x82, 0xFF)
-        case RpcRecord():
-            some = (0, 0, 0, 1, 2, 0x80, 0x80)
-        case Slip():
-            some = (*b"\xc0\xdb\xdc\xdda",)
-        case Cobs():
-            some = (0, 0, 1, 2, 3, 0xFE, 0xFF)
-        case Hdlc():
-            some = (*b"\x7e\x7d\x5e\x5d\0\3a",)
-        case WebSocket():
-            some = (0, 1, 0x80, 0x81, 0x82, 0x83, 0x89, 2, 3, 0x7E, 0x7F, 0xFF)
-        case Chunked():
-            some = (*b"0123aF\r\n\r\n; \t:x",)
         case _:
-            some = (*b"abc",)
+            some = (*units.SIGNS.get(type(framing), b"abc"),)
     return st.sampled_from(some) | st.integers(0, 255)
 
 
@@ -138,44 +147,14 @@ def messages(draw: st.DrawFn, framing: Framing) -> bytes:
             length = (len(body) - framing.adjust).to_bytes(width, framing.byteorder)
             kept = framing.offset - framing.strip
             return draw(_bytes(framing, kept, kept)) + length + body
-        case Mqtt():
-            body = draw(_sized(framing))
-            return bytes((draw(st.sampled_from(_MQTT)),)) + b"".join(VarintPrefixed().encode(body))
         case Ber():
-            return draw(_elements(framing))
-        case WebSocket():
-            return draw(st.sampled_from((b"\x81", b"\x82", b"\x88", b"\x89", b"\x8a"))) + draw(_bytes(framing))
+            return draw(units.elements(framing, _bytes(framing)))
+        case _ if made := units.MESSAGES.get(type(framing)):
+            return draw(made(_bytes(framing)))
         case _:
-            return draw(_sized(framing).filter(lambda message: not refuses(framing, message)))
-
-
-def _sized(framing: Framing) -> st.SearchStrategy[bytes]:
-    # 128 is where a varint grows by a byte, 10 and 100 where a netstring's length does
-    return _bytes(framing) | st.integers(0, 140).map(bytes)
-
-
-#: What an MQTT packet can begin with.
-_MQTT = [first for first in range(256) if not refuses(Mqtt(), bytes((first, 0)))]
-#: Identifiers of what contains elements, and of what does not.
-_CONSTRUCTED, _PRIMITIVE = (b"\x30", b"\x61", b"\xff\x1f"), (b"\x02", b"\x04", b"\x5f\x81\x00")
-
-
-@st.composite
-def _elements(draw: st.DrawFn, framing: Ber, depth: int = 2) -> bytes:
-    """Draw an element with any form of length, which may contain others."""
-    identifiers = (*_CONSTRUCTED * bool(depth), *_PRIMITIVE)
-    identifier = draw(st.sampled_from(identifiers)) if framing.identifier is None else bytes((framing.identifier,))
-    if not identifier[0] & 0x20:
-        contents = draw(_sized(framing))
-    else:
-        inside = _elements(Ber(definite=framing.definite), max(depth - 1, 0))
-        contents = b"".join(draw(st.lists(inside, max_size=2)))
-        if not framing.definite and draw(st.booleans()):
-            return identifier + b"\x80" + contents + b"\0\0"
-    width = draw(st.sampled_from((2, 4, 9)))
-    if len(contents) < 0x80 and draw(st.booleans()):
-        return identifier + bytes((len(contents),)) + contents
-    return identifier + bytes((0x80 | width,)) + len(contents).to_bytes(width, "big") + contents
+            # 128 is where a varint grows by a byte, 10 and 100 where a netstring's length does
+            some = _bytes(framing) | st.integers(0, 140).map(bytes)
+            return draw(some.filter(lambda message: not refuses(framing, message)))
 
 
 @st.composite

@@ -10,7 +10,7 @@ from mezha.framing.base import Framing
 from mezha.framing.frame import Data, Frame, Need
 from mezha.framing.parts import pieces
 
-__all__ = ["RpcRecord"]
+__all__ = ["OncRpc"]
 
 _HEADER = 4
 _LAST = 1 << 31
@@ -18,11 +18,11 @@ _LONGEST = _LAST - 1
 
 
 @dataclass(frozen=True, slots=True)
-class RpcRecord(Framing):
+class OncRpc(Framing):
     """Each message is a record, in one fragment or in several.
 
     ONC RPC over TCP: RFC 5531, section 11. In front of each fragment stand 32 bits, big-endian: the highest says that
-    the fragment is the last of its record, the others are its length. ``RpcRecord(fragment=4)`` writes ``Hello!`` as::
+    the fragment is the last of its record, the others are its length. ``OncRpc(fragment=4)`` writes ``Hello!`` as::
 
         +-------------------+-----------------+-------------------+---------+
         |  00  00  00  04   |  H   e   l   l  |  80  00  00  02   |  o   !  |
@@ -81,7 +81,7 @@ class RpcRecord(Framing):
         return cls(*map(int, options))
 
     def __str__(self) -> str:
-        return "rpc" if self.fragment == _LONGEST else f"rpc:{self.fragment}"
+        return "oncrpc" if self.fragment == _LONGEST else f"oncrpc:{self.fragment}"
 
 
 def _joined(buffer: bytearray, end: int) -> bytes:
