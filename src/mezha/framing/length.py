@@ -8,7 +8,7 @@ from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
 from mezha.framing.base import Framing
 from mezha.framing.frame import Data, Frame, Need, Run
 from mezha.framing.kernels import length_kernel
-from mezha.framing.strangers import describe
+from mezha.framing.strangers import clue
 from mezha.framing.unsigned import packer, unpacker
 
 __all__ = ["LengthPrefixed"]
@@ -206,8 +206,8 @@ class LengthPrefixed(Framing):
 
     def _whose(self, value: int, header: bytes, limit: int) -> str:
         """Say what the header looks like, if it looks like something: only from bytes that every cut has shown."""
-        if stranger := describe(header):
-            return f". Its first bytes are {header!r}: this looks like {stranger}"
+        if looks := clue(header):
+            return looks
         swapped = int.from_bytes(value.to_bytes(self.width, "big"), "little")
         size = swapped + self.adjust + self._layout.head - self.strip
         if value >= 256 ** (self.width - 1) and swapped != value and 0 <= size <= limit:
