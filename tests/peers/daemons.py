@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict
 
 import pytest
 from debian import PACKAGES, installs
 from waiting import PATIENCE
 
-__all__ = ["HOST", "Daemon", "Daemons", "free_port", "output_of", "program"]
+__all__ = ["HOST", "Daemon", "Daemons", "free_port", "output_of", "program", "unprivileged"]
 
 HOST = "127.0.0.1"
 #: Where daemons are, too, which a user does not call.
@@ -41,12 +41,24 @@ def program(name: str, package: str, *, folder: str = "/usr/libexec") -> str:
     return found
 
 
-def output_of(*command: str) -> str:
-    """Run a program to its end, and return what it says, as of its version."""
+def output_of(*command: str | Path, user: str | None = None) -> str:
+    """Run a program to its end, as a user if need be, and return what it says; the test fails if it does."""
     ran = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE
+        list(map(str, command)),
+        **_as(user),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=PATIENCE,
     )
-    return ran.stdout.decode("utf-8", "replace")
+    output = ran.stdout.decode("utf-8", "replace")
+    assert not ran.returncode, output
+    return output
+
+
+def unprivileged(name: str) -> str | None:
+    """Return the user of a daemon that refuses to run as root, where the tests are root, and otherwise nobody else."""
+    return None if os.geteuid() else name
 
 
 def free_port() -> int:
@@ -71,9 +83,7 @@ class Daemon:
             self._process = subprocess.Popen(
                 command,
                 cwd=log.parent,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
+                **_as(user),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -117,6 +127,17 @@ class Daemon:
             assert code is None, f"{self.name} has ended ({code}) and not {what}:\n{self.output}"
             assert time.monotonic() < deadline, f"{self.name} has not {what} within {PATIENCE:g} s:\n{self.output}"
             time.sleep(0.005)
+
+
+class _User(TypedDict, total=False):
+    user: str
+    group: str
+    extra_groups: list[str]
+
+
+def _as(user: str | None) -> _User:
+    """Return the arguments that run a program as a user."""
+    return {} if user is None else {"user": user, "group": user, "extra_groups": []}
 
 
 class Daemons:
