@@ -10,26 +10,35 @@ except ImportError as error:
 
 from mezha.framing import (
     Bgp,
+    ContentLength,
     Data,
     Delimited,
     Diameter,
     Dns,
+    DotStuffed,
     Erlang,
+    Fix,
     FixedSize,
     Framing,
     Kafka,
     LengthPrefixed,
     Lines,
+    Memcached,
+    Mllp,
     Modbus,
     Multiprocessing,
     MySql,
+    Nats,
     Netstring,
     Postgres,
+    Resp,
     Smpp,
+    Stomp,
+    Syslog,
     Tpkt,
     VarintPrefixed,
 )
-from mezha.testing import units
+from mezha.testing import dialects, units
 from mezha.testing.laws import refuses
 
 __all__ = ["FRAMINGS", "cuttings", "in_parts", "length_prefixed", "messages", "signs", "streams"]
@@ -80,7 +89,20 @@ FRAMINGS: dict[type[Framing], st.SearchStrategy[Framing]] = {
     MySql: st.just(MySql()),
     Kafka: st.just(Kafka()),
     Bgp: st.just(Bgp()),
+    Syslog: st.sampled_from((Syslog(), Syslog("lines"))),
+    ContentLength: st.just(ContentLength()),
+    Mllp: st.just(Mllp()),
+    Fix: st.just(Fix()),
+    Stomp: st.just(Stomp()),
+    Resp: st.just(Resp()),
+    Memcached: st.just(Memcached()),
+    Nats: st.just(Nats()),
+    DotStuffed: st.just(DotStuffed()),
 }
+
+#: The bytes that mean something, and the messages, of framings of one protocol each.
+_SIGNS = {**units.SIGNS, **dialects.SIGNS}
+_MESSAGES = {**units.MESSAGES, **dialects.MESSAGES}
 
 
 def signs(framing: Framing) -> st.SearchStrategy[int]:
@@ -97,7 +119,7 @@ def signs(framing: Framing) -> st.SearchStrategy[int]:
         case LengthPrefixed():
             some = (0, 1, 2, 4, 9, 0xFF, *framing.fixed)
         case _:
-            some = (*units.SIGNS.get(type(framing), b"abc"),)
+            some = (*_SIGNS.get(type(framing), b"abc"),)
     return st.sampled_from(some) | st.integers(0, 255)
 
 
@@ -113,6 +135,8 @@ def messages(draw: st.DrawFn, framing: Framing) -> bytes:
             return draw(_bytes(framing, size, size))
         case Lines():
             return draw(_bytes(framing)).replace(b"\n", b"_").rstrip(b"\r")
+        case Syslog("lines"):
+            return b"<" + draw(_bytes(framing)).replace(b"\n", b"_").rstrip(b"\r")
         case Delimited(marker):
             message = draw(_bytes(framing))
             while (place := (message + marker).find(marker)) < len(message):
@@ -129,7 +153,7 @@ def messages(draw: st.DrawFn, framing: Framing) -> bytes:
             length = (len(body) - framing.adjust).to_bytes(width, framing.byteorder)
             kept = framing.offset - framing.strip
             return draw(_bytes(framing, kept, kept)) + length + body
-        case _ if made := units.MESSAGES.get(type(framing)):
+        case _ if made := _MESSAGES.get(type(framing)):
             return draw(made(_bytes(framing)))
         case _:
             # 128 is where a varint grows by a byte, 10 and 100 where a netstring's length does
