@@ -27,6 +27,15 @@ r"""The string form of each framing, for the command line and for configuration.
 ``mysql``               ``MySql``
 ``kafka``               ``Kafka``
 ``bgp``                 ``Bgp``
+``syslog``              ``Syslog``; ``syslog:lines`` writes a line feed behind instead of a count in front
+``content-length``      ``ContentLength``
+``mllp``                ``Mllp``
+``fix``                 ``Fix``
+``stomp``               ``Stomp``
+``resp``                ``Resp``
+``memcached``           ``Memcached``
+``nats``                ``Nats``
+``dot-stuffed``         ``DotStuffed``
 ======================  ==================================================================================
 
 ``str(framing)`` gives the form back: ``parse_framing(str(framing)) == framing``.
@@ -37,21 +46,30 @@ from mezha.framing.ber import Ber, Ldap
 from mezha.framing.bgp import Bgp
 from mezha.framing.chunked import Chunked
 from mezha.framing.cobs import Cobs
+from mezha.framing.content_length import ContentLength
 from mezha.framing.delimited import Delimited, Lines
 from mezha.framing.diameter import Diameter
+from mezha.framing.dot_stuffed import DotStuffed
+from mezha.framing.fix import Fix
 from mezha.framing.fixed import FixedSize
 from mezha.framing.hdlc import Hdlc
 from mezha.framing.length import LengthPrefixed
+from mezha.framing.memcached import Memcached
+from mezha.framing.mllp import Mllp
 from mezha.framing.modbus import Modbus
 from mezha.framing.mqtt import Mqtt
 from mezha.framing.mysql import MySql
+from mezha.framing.nats import Nats
 from mezha.framing.netstring import Netstring
 from mezha.framing.oncrpc import OncRpc
 from mezha.framing.postgres import Postgres
 from mezha.framing.prefixed import Dns, Erlang, Kafka, Tpkt
 from mezha.framing.processes import Multiprocessing
+from mezha.framing.resp import Resp
 from mezha.framing.slip import Slip
 from mezha.framing.smpp import Smpp
+from mezha.framing.stomp import Stomp
+from mezha.framing.syslog import Syslog
 from mezha.framing.varint import VarintPrefixed
 from mezha.framing.websocket import WebSocket
 
@@ -85,6 +103,15 @@ NAMES: dict[str, type[Framing]] = {
     "mysql": MySql,
     "kafka": Kafka,
     "bgp": Bgp,
+    "syslog": Syslog,
+    "content-length": ContentLength,
+    "mllp": Mllp,
+    "fix": Fix,
+    "stomp": Stomp,
+    "resp": Resp,
+    "memcached": Memcached,
+    "nats": Nats,
+    "dot-stuffed": DotStuffed,
 }
 
 

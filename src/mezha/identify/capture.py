@@ -110,7 +110,7 @@ def _segments(path: Path) -> Iterator[tuple[tuple[str, int], tuple[str, int], in
     from scapy.utils import PcapReader
 
     try:
-        with path.open("rb") as file, PcapReader(file) as packets:
+        with path.open("rb") as file, PcapReader(file) as packets:  # type: ignore[arg-type]
             for packet in packets:
                 if TCP not in packet:
                     continue

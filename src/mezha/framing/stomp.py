@@ -1,0 +1,112 @@
+"""STOMP: a command, headers and a body, and a zero byte behind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mezha.errors import FramingError
+from mezha.framing import digits, oversize
+from mezha.framing.complete import complete
+from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.optionless import Optionless
+
+__all__ = ["Stomp"]
+
+_NUL, _LINE_FEED, _CARRIAGE_RETURN = b"\0\n\r"
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Stomp(Optionless):
+    r"""Each message is a STOMP frame, without the zero byte behind it; an empty message is a heart-beat.
+
+    STOMP 1.2, "STOMP Frames" and "Augmented BNF" (1.0 and 1.1 frame the same way)::
+
+        +-------------+----------------------------------------+------+----------------+------+
+        |  S E N D \n |  destination:/queue/a \n               |  \n  |  H e l l o !   |  00  |
+        +-------------+----------------------------------------+------+----------------+------+
+           command       headers, one a line                            body
+
+    The message is the frame, since its command and headers matter. Lines end with ``\n`` or ``\r\n``. With a
+    ``content-length`` among the headers (of several, the first counts) the body has so many bytes, any; without it,
+    it ends at the first zero byte. What is sent is checked for just that.
+
+    Between frames stand line ends: heart-beats ("Heart-beating"), and what some brokers write behind every frame. Each
+    comes as an empty message, and ``send(b"")`` sends one. A program that does not care passes over empty messages.
+    """
+
+    name: ClassVar[str] = "stomp"
+
+    def encode(self, *parts: Data) -> Sequence[Data]:
+        r"""Put a zero byte behind ``parts``, or write a ``\n`` for nothing.
+
+        Raises:
+            LocalProtocolError: they are not one STOMP frame, of the length that its header says.
+
+        """
+        return (complete(self, parts, b"\0"),) if any(map(len, parts)) else (b"\n",)
+
+    def split(self, buffer: bytearray, limit: int, resume: int | tuple[int] = 0) -> Frame | Need:
+        """Look for the empty line behind the headers, and then where they say that the body ends."""
+        if buffer[0] not in _LETTERS:
+            return _heart_beat(buffer)
+        reach = limit + 1
+        if isinstance(resume, tuple):
+            return _to_nul(buffer, *resume, limit)
+        place = resume
+        while (found := buffer.find(b"\n", place, reach)) < 0 or not _is_empty_line(buffer, found):
+            if buffer.find(b"\0", place, found if found >= 0 else reach) >= 0:
+                raise FramingError("a STOMP frame ends inside its headers: the empty line behind them is missing")
+            if found < 0 and len(buffer) >= reach:
+                raise oversize.unended(limit)
+            if found < 0:
+                return Need(len(buffer) + 1, len(buffer))
+            place = found + 1
+        start = found + 1
+        size = _content_length(bytes(buffer[:start]))
+        if size is None:
+            return _to_nul(buffer, start, limit)
+        stop = start + size
+        if stop > limit:
+            raise oversize.announced(stop, limit)
+        if len(buffer) <= stop:
+            return Need(stop + 1, found)
+        if buffer[stop] != _NUL:
+            raise FramingError(
+                f"a STOMP frame ends with a zero byte, and 0x{buffer[stop]:02x} stands behind the {size} bytes of its "
+                f"content-length"
+            )
+        return Frame(0, stop, stop + 1)
+
+
+def _heart_beat(buffer: bytearray) -> Frame | Need:
+    if buffer[0] == _LINE_FEED:
+        return Frame(0, 0, 1)
+    if buffer.startswith(b"\r\n"):
+        return Frame(0, 0, 2)
+    if buffer[0] == _CARRIAGE_RETURN and len(buffer) == 1:
+        return Need(2)
+    raise FramingError(
+        f"a STOMP frame begins with a command, as SEND, and this with {chr(buffer[0])!r} (0x{buffer[0]:02x})"
+    )
+
+
+def _is_empty_line(buffer: bytearray, line_feed: int) -> bool:
+    return buffer[max(line_feed - 2, 0) : line_feed].endswith((b"\n", b"\n\r"))
+
+
+def _content_length(head: bytes) -> int | None:
+    for line in head.split(b"\n"):
+        name, _, value = line.partition(b":")
+        if name == b"content-length":
+            return digits.length(value.rstrip(b"\r").strip(b" "), "content-length")
+    return None
+
+
+def _to_nul(buffer: bytearray, place: int, limit: int) -> Frame | Need:
+    found = buffer.find(b"\0", place, limit + 1)
+    if found >= 0:
+        return Frame(0, found, found + 1)
+    if len(buffer) > limit:
+        raise oversize.unended(limit)
+    return Need(len(buffer) + 1, (len(buffer),))
