@@ -100,7 +100,8 @@ def _show(stream: Stream, stranger: str | None, found: list[Explanation]) -> Non
     if not found and not stranger:
         print("  no framing of the catalogue explains this")
     for place, each in enumerate(found, 1):
-        print(f"  {place}. {each.form}: {_count(each)}, {_rest(each)}, {each.bits:.0f} bits of evidence")
+        also = f" (the same as {', '.join(each.also)})" if each.also else ""
+        print(f"  {place}. {each.form}{also}: {_count(each)}, {_rest(each)}, {each.bits:.0f} bits of evidence")
         if place == 1:
             for message in each.messages:
                 more = f" … ({len(message)} bytes)" if len(message) > _SHOWN else ""
@@ -136,6 +137,7 @@ def _object(stream: Stream, stranger: str | None, found: list[Explanation]) -> d
         "framings": [
             {
                 "framing": each.form,
+                "also": each.also,
                 "messages": each.count,
                 "rest": each.rest,
                 "fault": each.fault,

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections import Counter
 from dataclasses import dataclass
 
 from mezha.errors import MezhaError
@@ -31,14 +32,16 @@ class Explanation:
     #: How many messages it found, and the first few.
     count: int
     messages: tuple[bytes, ...]
-    #: Bits of evidence. What a framing asks of the bytes it marks messages with counts for it, 8 bits a byte that could
-    #: not have been another; where it says that messages end counts against it, by what it costs to say so. Bytes that
-    #: are no messages come out at or below 0.
+    #: Bits of evidence. A byte that could not have been another counts for a framing, by how rare it is in this stream;
+    #: where messages end counts against it, by what it takes to say so. A byte that merely is frequent, as a zero or a
+    #: blank, marks no messages by this reckoning: it comes out at or below 0.
     bits: float
     #: Bytes behind the last message: the beginning of another, or all from the first that is none.
     rest: int
     #: Why those are none, if they are not just unfinished.
     fault: str | None = None
+    #: Other forms that say exactly the same: the bytes cannot tell them apart.
+    also: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -46,7 +49,7 @@ class Explanation:
         return not self.rest and self.count > 0
 
 
-def explain(framing: Framing, data: bytes, *, limit: int, form: str | None = None) -> Explanation:
+def explain(framing: Framing, data: bytes, *, limit: int) -> Explanation:
     """Cut a stream by a framing, and weigh what that says for it."""
     units: list[tuple[int, int]] = []
     messages: list[bytes] = []
@@ -64,8 +67,8 @@ def explain(framing: Framing, data: bytes, *, limit: int, form: str | None = Non
         elif end == place:  # unfinished
             break
         place = end
-    bits = _weigh(framing, data, units, limit)
-    return Explanation(form or str(framing), len(units), tuple(messages), bits, len(data) - place, fault)
+    bits = _Scales(framing, data, limit).weigh(units)
+    return Explanation(str(framing), len(units), tuple(messages), bits, len(data) - place, fault)
 
 
 def _next(framing: Framing, data: bytes, place: int, limit: int) -> tuple[int, Frame | None]:
@@ -82,37 +85,50 @@ def _next(framing: Framing, data: bytes, place: int, limit: int) -> tuple[int, F
         piece = max(2 * piece, verdict.size)
 
 
-def _weigh(framing: Framing, data: bytes, units: list[tuple[int, int]], limit: int) -> float:
-    """Return the bits of evidence in all units, reckoned from a few of them."""
-    if not units:
-        return 0.0
-    step = max(len(units) // _WEIGHED, 1)
-    some = units[::step][:_WEIGHED]
-    asked = sum(_constrained(framing, data, start, end, limit) for start, end in some) / len(some)
-    mean = sum(end - start for start, end in units) / len(units)
-    return (asked - math.log2(mean) - _SPREAD) * len(units)
+class _Scales:
+    """Weighs the units of a stream: what a framing asks of their bytes, against what these bytes are anyway."""
 
+    def __init__(self, framing: Framing, data: bytes, limit: int) -> None:
+        self._framing = framing
+        self._data = data
+        self._limit = limit
+        counts = Counter(data)
+        # As if every value had been seen once in 1024 bytes more: what is rare in few bytes need not be.
+        self._share = [(counts[value] + 0.25) / (len(data) + 64) for value in range(256)]
+        self._chance = random.Random(0)
 
-def _constrained(framing: Framing, data: bytes, start: int, end: int, limit: int) -> float:
-    """Return how many bits of a unit could not have been others, if it has to end where it does."""
-    size = end - start
-    front, back = min(_FRONT, size), min(_BACK, max(size - _FRONT, 0))
-    middle = range(front, size - back)
-    between = middle[:: max(len(middle) // _BETWEEN, 1)]
-    chance = random.Random(0)
-    context = bytearray(data[start : end + 64])
+    def weigh(self, units: list[tuple[int, int]]) -> float:
+        """Return the bits of evidence in all units, reckoned from a few of them."""
+        if not units:
+            return 0.0
+        some = units[:: max(len(units) // _WEIGHED, 1)][:_WEIGHED]
+        asked = sum(self._asked(start, end) for start, end in some) / len(some)
+        mean = sum(end - start for start, end in units) / len(units)
+        return (asked - math.log2(mean) - _SPREAD) * len(units)
 
-    def bits(place: int) -> float:
+    def _asked(self, start: int, end: int) -> float:
+        """Return what a unit that has to end where it does asks of its bytes."""
+        size = end - start
+        front, back = min(_FRONT, size), min(_BACK, max(size - _FRONT, 0))
+        middle = range(front, size - back)
+        between = middle[:: max(len(middle) // _BETWEEN, 1)]
+        context = bytearray(self._data[start : end + 64])
+        edges = sum(self._of(context, place, size) for place in (*range(front), *range(size - back, size)))
+        if not between:
+            return edges
+        return edges + sum(self._of(context, place, size) for place in between) / len(between) * len(middle)
+
+    def _of(self, context: bytearray, place: int, size: int) -> float:
+        """Return what is asked of one byte: how unlikely it is that the stream has one there that would do."""
         old = context[place]
-        others = chance.sample([value for value in range(256) if value != old], _TRIALS)
+        others = self._chance.sample([value for value in range(256) if value != old], _TRIALS)
         accepted = 0
         for context[place] in others:
-            accepted += _ends(framing, context, limit) == size
+            accepted += _ends(self._framing, context, self._limit) == size
+        share = self._share[old]
+        share += (1 - share) * accepted / _TRIALS
         context[place] = old
-        return 8.0 if not accepted else -math.log2((accepted + 1) / (_TRIALS + 1))
-
-    edges = sum(bits(place) for place in (*range(front), *range(size - back, size)))
-    return edges + (sum(map(bits, between)) / len(between) * len(middle) if between else 0.0)
+        return -math.log2(share)
 
 
 def _ends(framing: Framing, buffer: bytearray, limit: int) -> int | None:
