@@ -17,7 +17,10 @@ __all__ = ["PACKAGES", "installs", "main"]
 
 #: The packages, and what for.
 PACKAGES = {
-    "unbound": "DNS over TCP: a server, and a client of other servers",
+    "erlang-base": "the kinds of packets that Erlang's sockets know",
+    "mariadb-server": "a MySQL server, and its client",
+    "postgresql": "a database, and its client",
+    "unbound": "a DNS server",
 }
 
 _POLICY = Path("/usr/sbin/policy-rc.d")

@@ -4,7 +4,10 @@ from collections.abc import Generator, Iterator
 
 import pytest
 from peers.daemons import Daemons
+from peers.erlang import erlang
 from peers.through import Through
+
+__all__ = ["daemons", "erlang", "through"]
 
 _DAEMONS = pytest.StashKey[Daemons]()
 

@@ -2,24 +2,27 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict
 
 import pytest
 from debian import PACKAGES, installs
 from waiting import PATIENCE
 
-__all__ = ["HOST", "Daemon", "Daemons", "free_port", "output_of", "program"]
+__all__ = ["HOST", "Daemon", "Daemons", "free_port", "output_of", "program", "unprivileged"]
 
 HOST = "127.0.0.1"
+_PROGRAMS = Path(__file__).parent / "programs"
 #: Where daemons are, too, which a user does not call.
 _FOLDERS = os.pathsep.join((os.environ.get("PATH") or os.defpath, "/usr/local/sbin", "/usr/sbin"))
 #: Not those that the system gives to clients (on Linux, 32768 and up): nobody takes one before its daemon does.
@@ -41,12 +44,24 @@ def program(name: str, package: str, *, folder: str = "/usr/libexec") -> str:
     return found
 
 
-def output_of(*command: str) -> str:
-    """Run a program to its end, and return what it says, as of its version."""
+def output_of(*command: str | Path, user: str | None = None) -> str:
+    """Run a program to its end, as a user if need be, and return what it says; the test fails if it does."""
     ran = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE
+        list(map(str, command)),
+        **_as(user),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=PATIENCE,
     )
-    return ran.stdout.decode("utf-8", "replace")
+    output = ran.stdout.decode("utf-8", "replace")
+    assert not ran.returncode, output
+    return output
+
+
+def unprivileged(name: str) -> str | None:
+    """Return the user of a daemon that refuses to run as root, where the tests are root, and otherwise nobody else."""
+    return None if os.geteuid() else name
 
 
 def free_port() -> int:
@@ -71,9 +86,7 @@ class Daemon:
             self._process = subprocess.Popen(
                 command,
                 cwd=log.parent,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
+                **_as(user),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -119,6 +132,17 @@ class Daemon:
             time.sleep(0.005)
 
 
+class _User(TypedDict, total=False):
+    user: str
+    group: str
+    extra_groups: list[str]
+
+
+def _as(user: str | None) -> _User:
+    """Return the arguments that run a program as a user."""
+    return {} if user is None else {"user": user, "group": user, "extra_groups": []}
+
+
 class Daemons:
     """All that were started, to be stopped with the ``with`` block."""
 
@@ -139,23 +163,31 @@ class Daemons:
         name: str,
         command: Sequence[str | Path],
         *,
-        port: int,
-        says: str | None = None,
+        port: int = 0,
+        says: str = "",
         user: str | None = None,
         stop: int = signal.SIGTERM,
     ) -> Daemon:
         """Start a daemon that stays in the foreground and listens at this port of 127.0.0.1; return it when it does.
 
-        ``says`` is what it writes when it is ready, if it is ready later than it listens. ``user`` is whom it runs as,
-        ``stop`` the signal that ends it.
+        ``says`` is what it writes when it is ready, if that is later. With port 0 it chooses one itself, and has to say
+        so. ``user`` is whom it runs as, ``stop`` the signal that ends it.
         """
         daemon = Daemon(name, list(map(str, command)), self.folder(name, user) / "output", port, user, stop)
         self._stack.callback(daemon.stop)
         self.running.append(daemon)
+        daemon.wait_for(says)
+        if not port:
+            found = re.search(re.escape(says) + r"\D*(\d+)\n", daemon.output)
+            assert found, f"{name} does not say its port:\n{daemon.output}"
+            daemon.port = int(found[1])
         daemon.wait_for_port()
-        if says is not None:
-            daemon.wait_for(says)
         return daemon
+
+    def python(self, script: str, *arguments: object, port: int = 0, says: str = "") -> Daemon:
+        """Start a program of ``programs/``, which makes a daemon of a library; it ends only by being killed."""
+        command = [sys.executable, str(_PROGRAMS / script), *map(str, arguments)]
+        return self.start(Path(script).stem, command, port=port, says=says, stop=signal.SIGKILL)
 
     def __enter__(self) -> Self:
         return self

@@ -49,12 +49,13 @@ class Proof:
 PROOFS: list[Proof] = []
 
 
-def proves(proof: Proof, directions: Directions) -> Callable[[Test], Test]:
-    """Say that a test proves this, in these directions, straight and cut behind every byte."""
+def proves(directions: Directions, *proofs: Proof) -> Callable[[Test], Test]:
+    """Say that a test proves these, in these directions, straight and cut behind every byte."""
 
     def mark(test: Test) -> Test:
         assert "through" in signature(test).parameters, f"{test} must talk through the fixture that also cuts"
-        proof.directions |= directions
+        for proof in proofs:
+            proof.directions |= directions
         return test
 
     return mark

@@ -46,7 +46,7 @@ def unbound(daemons: Daemons) -> Daemon:
     return daemons.start("unbound", [program("unbound", "unbound"), "-d", "-c", configuration], port=port)
 
 
-@proves(UNBOUND, BOTH)
+@proves(BOTH, UNBOUND)
 def test_unbound_answers_each_question_of_a_connection(unbound: Daemon, through: Through) -> None:
     questions = [dns.message.make_query(f"{name}.test", "TXT") for name in ("one", "two", "none")]
     with through.connect(unbound.port, DNS) as peer:
@@ -57,7 +57,7 @@ def test_unbound_answers_each_question_of_a_connection(unbound: Daemon, through:
     assert texts == [['"Hello!"'], ['"World!"'], []]
 
 
-@proves(DNSPYTHON, BOTH)
+@proves(BOTH, DNSPYTHON)
 def test_dnspython_is_answered(through: Through) -> None:
     def answer(peer: Peer) -> None:
         for message in peer:

@@ -32,8 +32,9 @@ class MySql(Optionless):
 
     The number counts the packets of one exchange, from 0: an answer goes on counting where the question stopped, so the
     number is the first byte of each message, on receipt and to be sent. The length is not part of it. A payload of
-    16 MiB - 1 bytes or more goes on in packets that are numbered on, the last of which is shorter, be it empty; their
-    numbers are written here, checked, and not told.
+    16 MiB - 1 bytes or more goes on in packets that are numbered on, the last of which is shorter, be it empty. Their
+    numbers are written and checked here, and not told: who wants to check the number of the answer to such a question
+    counts one for each full packet.
 
     This is the plain protocol: neither inside TLS's opening nor compressed.
     """

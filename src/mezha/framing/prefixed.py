@@ -50,8 +50,8 @@ class Erlang(LengthPrefixed):
         +-----------------------+-------------------------------+
            length                  H    e    l    l    o    !
 
-    The length is not part of the message. Of Erlang's other kinds of packets, ``tpkt`` is :class:`Tpkt` and ``line`` is
-    :class:`Lines`.
+    The length is not part of the message. With four bytes Erlang takes at most 2 147 483 643 of message. Of its other
+    kinds of packets, ``tpkt`` is :class:`Tpkt` and ``line`` is :class:`Lines`.
 
     Raises:
         ValueError: Erlang knows no such length.
@@ -112,8 +112,8 @@ class Tpkt(_Prefixed):
         +------+------+-----------+------------------------------+
          version  reserved  length: 22
 
-    The header says nothing more, and is not part of the message. What the TPDU says (ISO 8073: connect, data, the last
-    of several pieces) is left to the program.
+    The header says nothing more, and is not part of the message; what is reserved has to be 0. What the TPDU says
+    (ISO 8073: connect, data, the last of several pieces) is left to the program.
     """
 
     __slots__ = ()
