@@ -18,8 +18,15 @@ __all__ = ["PACKAGES", "installs", "main"]
 #: The packages, and what for.
 PACKAGES = {
     "erlang-base": "the kinds of packets that Erlang's sockets know",
+    "jq": "JSON lines, read and written",
     "mariadb-server": "a MySQL server, and its client",
+    "memcached": "a cache, with a text protocol",
+    "nats-server": "a broker, with a text protocol",
     "postgresql": "a database, and its client",
+    "rabbitmq-server": "a broker that speaks STOMP",
+    "redis-server": "a database that speaks RESP",
+    "rsyslog": "a syslog collector, and a sender of syslog messages",
+    "socat": "a way from a socket to a program that has none (jq)",
     "unbound": "a DNS server",
 }
 

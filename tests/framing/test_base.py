@@ -34,19 +34,9 @@ from mezha.limits import Limits, Timeouts
 from mezha.testing import laws
 from mezha.testing.strategies import FRAMINGS, in_parts, messages, streams
 
-#: Framings that may write a message in several ways, and choose one.
-_SEVERAL_WAYS = (
-    Chunked,
-    Cobs,
-    ContentLength,
-    DotStuffed,
-    Hdlc,
-    OncRpc,
-    Slip,
-    Stomp,
-    Syslog,
-    WebSocket,
-)
+#: Framings in which there are several ways to write a message, of which one is chosen.
+SEVERAL_WAYS = (Chunked, Cobs, ContentLength, DotStuffed, Hdlc, OncRpc, Slip, Stomp, Syslog, WebSocket)
+
 every_framing = pytest.mark.parametrize("kind", FRAMINGS, ids=lambda kind: kind.__name__)
 
 
@@ -73,11 +63,11 @@ def test_what_split_accepts_encode_writes_again(kind: type[Framing], data: st.Da
     stream, limit = data.draw(streams(framing))
     if isinstance(framing, Lines):
         laws.check_reverse(framing, stream, limit, same=same_line)
-    elif isinstance(framing, _SEVERAL_WAYS):
+    elif isinstance(framing, SEVERAL_WAYS):
 
         def same_message(read: bytes, written: bytes | None) -> bool:
             (message,) = laws.known(framing, read, limit).messages
-            if written is None and isinstance(framing, WebSocket):  # a part of a message that a control frame has cut
+            if written is None and isinstance(framing, WebSocket):  # a part of a message cut in two by a control frame
                 return message[0] in b"\x00\x01\x02\x80"
             if written is None:  # a message that came counted, and cannot be a line
                 return framing == Syslog("lines")

@@ -64,8 +64,8 @@ def test_the_limit_counts_line_and_block() -> None:
 
 def test_what_is_not_one_of_them_is_refused() -> None:
     assert refusal(framing, b"a\r\nb") == "the message has 4 bytes, and ends after 1"
-    assert refusal(framing, b"#3\r\nab") == "the message is not finished after its 6 bytes"
-    assert refusal(framing, b"#3") == "the message is not finished after its 2 bytes"
+    assert refusal(framing, b"#3\r\nab") == "the message has 6 bytes, and is not whole without 1 more"
+    assert refusal(framing, b"#3") == "the message has 2 bytes, and is not whole without 5 more"
     assert refusal(framing, b"#3\r\nabcd").startswith("the peer could not read this message: '\\r\\n' stands behind")
     assert refusal(framing, b"") == "the peer could not read this message: no line of sized begins with '\\r' (0x0d)"
 

@@ -11,13 +11,13 @@ framing = Stomp()
 
 
 def test_one_frame_is_joined_and_ended() -> None:
-    assert complete(framing, (b"SEND\n", bytearray(b"\nH"), memoryview(b"i")), b"\0") == b"SEND\n\nHi\0"
-    assert framing.split(complete(framing, (b"SEND\n\n",), b"\0"), 100) == Frame(0, 6, 7)
+    assert complete(framing.split, (b"SEND\n", bytearray(b"\nH"), memoryview(b"i")), b"\0") == b"SEND\n\nHi\0"
+    assert framing.split(complete(framing.split, (b"SEND\n\n",), b"\0"), 100) == Frame(0, 6, 7)
 
 
 def test_nothing_is_no_frame() -> None:
     with pytest.raises(LocalProtocolError, match=r"^an empty message has no header: nothing was sent$"):
-        complete(framing, (b"", b""))
+        complete(framing.split, (b"", b""))
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_nothing_is_no_frame() -> None:
     [
         (b"SEND\n\na\0b", "the message has 9 bytes, and ends after 7"),
         (b"SEND\ncontent-length:1\n\nab", "the peer could not read this message: a STOMP frame ends with a zero byte"),
-        (b"SEND\ncontent-length:9\n\na", "the message is not finished after its 24 bytes"),
+        (b"SEND\ncontent-length:9\n\na", "the message has 24 bytes, and is not whole without 8 more"),
         (b"SEND\n", "the peer could not read this message: a STOMP frame ends inside its headers"),
     ],
 )

@@ -76,8 +76,10 @@ def test_the_limit_counts_the_whole_message() -> None:
 
 
 def test_what_is_not_one_message_is_refused() -> None:
+    endless = message("8=FIX.4.4|9=99999999999999999999|")
+    assert refusal(framing, endless) == f"the message has 33 bytes, and is not whole without {10**20 + 6} more"
     assert refusal(framing, b"") == "an empty message has no header"
-    assert refusal(framing, BEAT[:-1]) == f"the message is not finished after its {len(BEAT) - 1} bytes"
+    assert refusal(framing, BEAT[:-1]) == f"the message has {len(BEAT) - 1} bytes, and is not whole without 1 more"
     assert refusal(framing, BEAT, BEAT) == f"the message has {2 * len(BEAT)} bytes, and ends after {len(BEAT)}"
     assert refusal(framing, b"35=0\x01") == (
         "the peer could not read this message: a FIX message begins with '8=FIX' and '9=', and byte 0 is '3' (0x33)"

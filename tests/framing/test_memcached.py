@@ -77,5 +77,5 @@ def test_bytes_that_are_no_memcached(stream: bytes, text: str) -> None:
 
 
 def test_a_value_of_another_size_is_refused() -> None:
-    assert refusal(framing, b"set name 0 0 7\r\nHello!") == "the message is not finished after its 22 bytes"
+    assert refusal(framing, b"set name 0 0 7\r\nHello!") == "the message has 22 bytes, and is not whole without 1 more"
     assert refusal(framing, b"get name\r\nget name") == "the message has 18 bytes, and ends after 8"

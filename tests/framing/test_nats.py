@@ -60,6 +60,6 @@ def test_bytes_that_are_no_nats(stream: bytes, text: str) -> None:
 
 
 def test_a_payload_of_another_size_is_refused() -> None:
-    assert refusal(framing, b"PUB a 7\r\nHello!") == "the message is not finished after its 15 bytes"
+    assert refusal(framing, b"PUB a 7\r\nHello!") == "the message has 15 bytes, and is not whole without 1 more"
     assert refusal(framing, b"PING\r\nPING") == "the message has 10 bytes, and ends after 4"
     assert refusal(framing, b"GET /") == "the peer could not read this message: no line of nats begins with 'G' (0x47)"

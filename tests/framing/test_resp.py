@@ -144,9 +144,10 @@ def test_work_is_in_proportion_to_the_bytes_however_they_are_nested() -> None:
 
 
 def test_what_is_not_one_value_is_refused() -> None:
+    assert refusal(framing, b"*99999999999999999999\r\n") == "the message has 23 bytes, and is not whole without 1 more"
     assert refusal(framing) == "an empty message has no header"
     assert refusal(framing, b"+OK\r\n+OK\r\n") == "the message has 10 bytes, and ends after 5"
-    assert refusal(framing, b"*2\r\n:1\r\n") == "the message is not finished after its 8 bytes"
+    assert refusal(framing, b"*2\r\n:1\r\n") == "the message has 8 bytes, and is not whole without 1 more"
     assert refusal(framing, b"PING\r\n") == (
         "the peer could not read this message: a RESP value begins with one of +-:_,#($!=*~>%|, "
         "and byte 0 is 'P' (0x50)"

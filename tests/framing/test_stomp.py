@@ -96,7 +96,10 @@ def test_the_limit_counts_the_frame_without_its_zero_byte() -> None:
 def test_what_is_not_one_frame_is_refused() -> None:
     assert refusal(framing, b"\n") == "the message has 1 bytes, and ends after 0"
     assert refusal(framing, SEND, b"\0") == f"the message has {len(SEND) + 1} bytes, and ends after {len(SEND)}"
-    assert refusal(framing, b"SEND\ncontent-length:4\n\nabc") == "the message is not finished after its 26 bytes"
+    assert (
+        refusal(framing, b"SEND\ncontent-length:4\n\nabc")
+        == "the message has 26 bytes, and is not whole without 1 more"
+    )
     assert refusal(framing, b"hello") == (
         "the peer could not read this message: a STOMP frame begins with a command, as SEND, and this with 'h' (0x68)"
     )

@@ -46,7 +46,7 @@ class LineAndBlock(Optionless):
             LocalProtocolError: they are not one line, with the block that it announces.
 
         """
-        return (complete(self, parts, b"\r\n"),)
+        return (complete(self.split, parts, b"\r\n"),)
 
     def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
         """Look for the end of the line, and count the bytes of its block."""

@@ -1,17 +1,20 @@
 """Messages that a program hands in whole, with their header: what its framing would not read is not written."""
 
+from collections.abc import Callable
+
 from mezha.errors import FramingError, LocalProtocolError
-from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame
+from mezha.framing.frame import Data, Frame, Need
 
 __all__ = ["complete"]
 
-#: How large the message may be is for the engine to say.
-_ANY = 1 << 62
+Split = Callable[[bytearray, int], Frame | Need]
+
+#: How large the message may be is for the engine to say. No length of twenty digits is over this.
+_ANY = 1 << 100
 
 
-def complete(framing: Framing, parts: tuple[Data, ...], end: bytes = b"") -> bytearray:
-    """Return ``parts``, joined, and ``end`` behind them: one frame, as the framing itself would read it.
+def complete(split: Split, parts: tuple[Data, ...], end: bytes = b"") -> bytearray:
+    """Return ``parts``, joined, and ``end`` behind them: one frame, as the framing's own ``split`` would read it.
 
     Raises:
         LocalProtocolError: it is none, or not just one.
@@ -22,11 +25,13 @@ def complete(framing: Framing, parts: tuple[Data, ...], end: bytes = b"") -> byt
     if not wire:
         raise LocalProtocolError("an empty message has no header: nothing was sent")
     try:
-        verdict = framing.split(wire, _ANY)
+        verdict = split(wire, _ANY)
     except FramingError as error:
         raise LocalProtocolError(f"the peer could not read this message: {error}: nothing was sent") from error
-    if not isinstance(verdict, Frame):
-        raise LocalProtocolError(f"the message is not finished after its {size} bytes: nothing was sent")
+    if isinstance(verdict, Need):
+        raise LocalProtocolError(
+            f"the message has {size} bytes, and is not whole without {verdict.size - len(wire)} more: nothing was sent"
+        )
     if verdict.stop != size or verdict.end != len(wire):
         raise LocalProtocolError(f"the message has {size} bytes, and ends after {verdict.stop}: nothing was sent")
     return wire

@@ -46,7 +46,7 @@ class Fix(Optionless):
             LocalProtocolError: they are not one FIX message, with the right length and checksum.
 
         """
-        return (complete(self, parts),)
+        return (complete(self.split, parts),)
 
     def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
         """Read the length; when so many bytes are there, check what stands around them."""

@@ -52,7 +52,7 @@ class Resp(Optionless):
             LocalProtocolError: they are not one value.
 
         """
-        return (complete(self, parts),)
+        return (complete(self.split, parts),)
 
     def split(self, buffer: bytearray, limit: int, resume: int | tuple[int, int, int] = 0) -> Frame | Need:
         """Go from value to value, and count how many are still missing."""

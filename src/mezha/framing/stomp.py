@@ -44,7 +44,7 @@ class Stomp(Optionless):
             LocalProtocolError: they are not one STOMP frame, of the length that its header says.
 
         """
-        return (complete(self, parts, b"\0"),) if any(map(len, parts)) else (b"\n",)
+        return (complete(self.split, parts, b"\0"),) if any(map(len, parts)) else (b"\n",)
 
     def split(self, buffer: bytearray, limit: int, resume: int | tuple[int] = 0) -> Frame | Need:
         """Look for the empty line behind the headers, and then where they say that the body ends."""
