@@ -77,7 +77,7 @@ class Model:
     def settled(self, rest: bytes | bytearray) -> bytes:
         """Leave out what belongs to no message, which may have been dropped already, or not yet."""
         rest = bytearray(rest)
-        while rest and not self.failed:
+        while rest:
             verdict = attempt(lambda: self._framing.split(rest, self._limit))
             if not isinstance(verdict, Skip):
                 break

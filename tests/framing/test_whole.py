@@ -98,8 +98,8 @@ def test_a_stranger_is_recognised() -> None:
     ("message", "why"),
     [
         (b"", "an empty message is no coin: nothing was sent"),
-        (b"CO", "the message is no coin: its header ends after 2 bytes: nothing was sent"),
-        (b"CO\x04..", "the header of the message says that it has 6 bytes, and it has 5: nothing was sent"),
+        (b"CO", "the message is no coin: it has not ended after 2 bytes: nothing was sent"),
+        (b"CO\x04..", "the message has 5 bytes, and the coin in it ends after 6: nothing was sent"),
         (
             b"Ca\x04...",
             "the message is no coin: byte 1 of every coin is 0x4f, and here it is 'a' (0x61): nothing was sent",

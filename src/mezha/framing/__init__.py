@@ -1,25 +1,36 @@
 """Bytes to messages and back, without I/O: the framings, and the one decoder that serves them all."""
 
 from mezha.framing.base import Framing
+from mezha.framing.ber import Ber, Ldap
 from mezha.framing.bgp import Bgp
+from mezha.framing.chunked import Chunked
+from mezha.framing.cobs import Cobs
 from mezha.framing.decoder import Decoder
 from mezha.framing.delimited import Delimited, Lines
 from mezha.framing.diameter import Diameter
 from mezha.framing.fixed import FixedSize
 from mezha.framing.frame import Data, Frame, Need, Resume, Run, Skip, Verdict
+from mezha.framing.hdlc import Hdlc
 from mezha.framing.length import LengthPrefixed
 from mezha.framing.modbus import Modbus
+from mezha.framing.mqtt import Mqtt
 from mezha.framing.mysql import MySql
 from mezha.framing.names import parse_framing
 from mezha.framing.netstring import Netstring
+from mezha.framing.oncrpc import OncRpc
 from mezha.framing.postgres import Postgres
 from mezha.framing.prefixed import Dns, Erlang, Kafka, Tpkt
 from mezha.framing.processes import Multiprocessing
+from mezha.framing.slip import Slip
 from mezha.framing.smpp import Smpp
 from mezha.framing.varint import VarintPrefixed
+from mezha.framing.websocket import WebSocket
 
 __all__ = [
+    "Ber",
     "Bgp",
+    "Chunked",
+    "Cobs",
     "Data",
     "Decoder",
     "Delimited",
@@ -29,21 +40,27 @@ __all__ = [
     "FixedSize",
     "Frame",
     "Framing",
+    "Hdlc",
     "Kafka",
+    "Ldap",
     "LengthPrefixed",
     "Lines",
     "Modbus",
+    "Mqtt",
     "Multiprocessing",
     "MySql",
     "Need",
     "Netstring",
+    "OncRpc",
     "Postgres",
     "Resume",
     "Run",
     "Skip",
+    "Slip",
     "Smpp",
     "Tpkt",
     "VarintPrefixed",
     "Verdict",
+    "WebSocket",
     "parse_framing",
 ]

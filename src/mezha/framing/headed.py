@@ -26,8 +26,8 @@ def check_header(parts: Sequence[Data], end_of: Callable[[bytearray], int | Need
     except FramingError as error:
         raise LocalProtocolError(f"the message is no {what}: {error}: nothing was sent") from error
     if isinstance(end, Need):
-        raise LocalProtocolError(f"the message is no {what}: its header ends after {size} bytes: nothing was sent")
+        raise LocalProtocolError(f"the message is no {what}: it has not ended after {size} bytes: nothing was sent")
     if end != size:
         raise LocalProtocolError(
-            f"the header of the message says that it has {end} bytes, and it has {size}: nothing was sent"
+            f"the message has {size} bytes, and the {what} in it ends after {end}: nothing was sent"
         )

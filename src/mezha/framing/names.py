@@ -7,6 +7,15 @@ r"""The string form of each framing, for the command line and for configuration.
 ``delimited:\r\n``      ``Delimited``: the marker, with Python's escapes
 ``lines``               ``Lines``; ``lines:crlf`` writes CR LF
 ``fixed:512``           ``FixedSize``
+``mqtt``                ``Mqtt``
+``ber``                 ``Ber``; then, as needed, ``definite`` ``identifier=30``
+``ldap``                ``Ldap``
+``oncrpc``              ``OncRpc``; ``oncrpc:8192`` writes larger messages in fragments
+``slip``                ``Slip``; ``slip:both`` writes an end in front of each message as well
+``cobs``                ``Cobs``
+``hdlc``                ``Hdlc``: ``fcs=16``, 32 or 0, ``accm=ffffffff``
+``websocket``           ``WebSocket``; ``websocket:masked`` writes as a client does
+``chunked``             ``Chunked``; ``chunked:8192`` writes larger messages in chunks
 ``dns``                 ``Dns``
 ``erlang:4``            ``Erlang``: the width of the length, 1, 2 or 4
 ``multiprocessing``     ``Multiprocessing``
@@ -24,19 +33,27 @@ r"""The string form of each framing, for the command line and for configuration.
 """
 
 from mezha.framing.base import Framing
+from mezha.framing.ber import Ber, Ldap
 from mezha.framing.bgp import Bgp
+from mezha.framing.chunked import Chunked
+from mezha.framing.cobs import Cobs
 from mezha.framing.delimited import Delimited, Lines
 from mezha.framing.diameter import Diameter
 from mezha.framing.fixed import FixedSize
+from mezha.framing.hdlc import Hdlc
 from mezha.framing.length import LengthPrefixed
 from mezha.framing.modbus import Modbus
+from mezha.framing.mqtt import Mqtt
 from mezha.framing.mysql import MySql
 from mezha.framing.netstring import Netstring
+from mezha.framing.oncrpc import OncRpc
 from mezha.framing.postgres import Postgres
 from mezha.framing.prefixed import Dns, Erlang, Kafka, Tpkt
 from mezha.framing.processes import Multiprocessing
+from mezha.framing.slip import Slip
 from mezha.framing.smpp import Smpp
 from mezha.framing.varint import VarintPrefixed
+from mezha.framing.websocket import WebSocket
 
 __all__ = ["NAMES", "parse_framing"]
 
@@ -48,6 +65,15 @@ NAMES: dict[str, type[Framing]] = {
     "delimited": Delimited,
     "lines": Lines,
     "fixed": FixedSize,
+    "mqtt": Mqtt,
+    "ber": Ber,
+    "ldap": Ldap,
+    "oncrpc": OncRpc,
+    "slip": Slip,
+    "cobs": Cobs,
+    "hdlc": Hdlc,
+    "websocket": WebSocket,
+    "chunked": Chunked,
     "dns": Dns,
     "erlang": Erlang,
     "multiprocessing": Multiprocessing,

@@ -1,10 +1,10 @@
-"""The parts in which a message is handed in: its front and its pieces, without joining what is large."""
+"""The parts in which a message is handed in: its front, the rest, its pieces, without joining what is large."""
 
 from collections.abc import Iterator, Sequence
 
 from mezha.framing.frame import Data
 
-__all__ = ["front", "pieces"]
+__all__ = ["behind", "front", "pieces"]
 
 
 def front(parts: Sequence[Data], size: int) -> bytearray:
@@ -13,6 +13,14 @@ def front(parts: Sequence[Data], size: int) -> bytearray:
     for part in parts:
         found += part[: size - len(found)]
     return found
+
+
+def behind(parts: Sequence[Data], size: int) -> Iterator[Data]:
+    """Return a message without its first ``size`` bytes."""
+    for part in parts:
+        if len(part) > size:
+            yield memoryview(part)[size:] if size else part
+        size = max(size - len(part), 0)
 
 
 def pieces(parts: Sequence[Data], size: int) -> Iterator[list[Data]]:

@@ -9,7 +9,10 @@ except ImportError as error:
     raise ImportError("mezha.testing.strategies needs Hypothesis: pip install 'mezha[testing]'") from error
 
 from mezha.framing import (
+    Ber,
     Bgp,
+    Chunked,
+    Cobs,
     Data,
     Delimited,
     Diameter,
@@ -17,17 +20,23 @@ from mezha.framing import (
     Erlang,
     FixedSize,
     Framing,
+    Hdlc,
     Kafka,
+    Ldap,
     LengthPrefixed,
     Lines,
     Modbus,
+    Mqtt,
     Multiprocessing,
     MySql,
     Netstring,
+    OncRpc,
     Postgres,
+    Slip,
     Smpp,
     Tpkt,
     VarintPrefixed,
+    WebSocket,
 )
 from mezha.testing import units
 from mezha.testing.laws import refuses
@@ -69,6 +78,15 @@ FRAMINGS: dict[type[Framing], st.SearchStrategy[Framing]] = {
     Delimited: st.builds(Delimited, st.text("ab", min_size=1, max_size=5).map(str.encode) | st.binary(min_size=1)),
     Lines: st.builds(Lines, st.sampled_from((b"\n", b"\r\n"))),
     FixedSize: st.builds(FixedSize, st.integers(1, 12)),
+    Mqtt: st.just(Mqtt()),
+    Ber: st.builds(Ber, definite=st.booleans(), identifier=st.sampled_from((None, 0x30, 0x04, 0xE0))),
+    Ldap: st.just(Ldap()),
+    OncRpc: st.builds(OncRpc, st.integers(1, 9) | st.just(2**31 - 1)),
+    Slip: st.builds(Slip, st.booleans()),
+    Cobs: st.just(Cobs()),
+    Hdlc: st.builds(Hdlc, st.sampled_from((16, 32, 0)), st.sampled_from((0, 0xFFFFFFFF, 0b1010))),
+    WebSocket: st.builds(WebSocket, st.booleans()),
+    Chunked: st.builds(Chunked, st.integers(1, 20) | st.just(16**16 - 1)),
     Dns: st.just(Dns()),
     Erlang: st.builds(Erlang, st.sampled_from((1, 2, 4))),
     Multiprocessing: st.just(Multiprocessing()),
@@ -129,6 +147,8 @@ def messages(draw: st.DrawFn, framing: Framing) -> bytes:
             length = (len(body) - framing.adjust).to_bytes(width, framing.byteorder)
             kept = framing.offset - framing.strip
             return draw(_bytes(framing, kept, kept)) + length + body
+        case Ber():
+            return draw(units.elements(framing, _bytes(framing)))
         case _ if made := units.MESSAGES.get(type(framing)):
             return draw(made(_bytes(framing)))
         case _:
