@@ -17,6 +17,7 @@ __all__ = ["PACKAGES", "installs", "main"]
 
 #: The packages, and what for.
 PACKAGES = {
+    "bird2": "a BGP speaker",
     "erlang-base": "the kinds of packets that Erlang's sockets know",
     "ldap-utils": "clients of LDAP",
     "mariadb-server": "a MySQL server, and its client",
