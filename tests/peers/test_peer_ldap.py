@@ -1,6 +1,7 @@
 """LDAP: mezha asks slapd, and stands between it and its clients."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from peers.daemons import HOST, Daemon, Daemons, free_port, output_of, program
@@ -43,7 +44,15 @@ def slapd(daemons: Daemons) -> Daemon:
     port, folder = free_port(), daemons.folder("slapd")
     configuration = folder / "slapd.conf"
     configuration.write_text(_CONFIGURATION.format(folder=folder))
-    command = [program("slapd", "slapd"), "-d", "0", "-h", f"ldap://{HOST}:{port}", "-f", configuration]
+    command: list[str | Path] = [
+        program("slapd", "slapd"),
+        "-d",
+        "0",
+        "-h",
+        f"ldap://{HOST}:{port}",
+        "-f",
+        configuration,
+    ]
     return daemons.start("slapd", command, port=port)
 
 
