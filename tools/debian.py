@@ -19,8 +19,16 @@ __all__ = ["PACKAGES", "installs", "main"]
 PACKAGES = {
     "bird2": "a BGP speaker",
     "erlang-base": "the kinds of packets that Erlang's sockets know",
+    "ldap-utils": "clients of LDAP",
     "mariadb-server": "a MySQL server, and its client",
+    "mosquitto": "an MQTT broker",
+    "mosquitto-clients": "its clients",
+    "nginx-light": "an HTTP server",
     "postgresql": "a database, and its client",
+    "rpcbind": "a server of ONC RPC, and its client",
+    "slapd": "an LDAP server",
+    "slirp": "SLIP, and PPP with its HDLC-like framing",
+    "socat": "a terminal for slirp",
     "unbound": "a DNS server",
 }
 
