@@ -80,18 +80,25 @@ class Daemon:
         self.name = name
         #: Where it listens, on this machine.
         self.port = port
+        #: Where it runs, and may leave things.
+        self.folder = log.parent
         self._log = log
         self._stop = stop
         with log.open("wb") as file:
             self._process = subprocess.Popen(
                 command,
-                cwd=log.parent,
+                cwd=self.folder,
                 **_as(user),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
 
     @property
     def output(self) -> str:
