@@ -2,6 +2,7 @@
 
 import asyncio
 from importlib.metadata import version
+from typing import Any
 
 import hl7
 import pytest
@@ -23,8 +24,12 @@ def admission(number: int) -> bytes:
     return f"MSH|^~\\&|a|b|c|d|20240101120000||ADT^A01|{number}|P|2.3\rPID|1||7||Шевченко^Тарас\r".encode()
 
 
+def parsed(message: bytes) -> Any:
+    return hl7.parse(message.decode())
+
+
 def acknowledged(message: bytes) -> str:
-    return str(hl7.parse(message.decode()).segment("MSA")[2])
+    return str(parsed(message).segment("MSA")[2])
 
 
 @pytest.fixture(scope="session")
@@ -52,13 +57,13 @@ def test_hl7apy_acknowledges_a_message(servers: tuple[int, int], through: Throug
 def test_python_hl7_is_acknowledged(through: Through) -> None:
     def acknowledge(peer: Peer) -> None:
         for message in peer:
-            peer.send(str(hl7.parse(message.decode()).create_ack()).encode())
+            peer.send(str(parsed(message).create_ack()).encode())
 
     async def ask(host: str, port: int) -> list[str]:
         reader, writer = await open_hl7_connection(host, port, encoding="utf-8")
         for number in (1, 2):
-            writer.writemessage(hl7.parse(admission(number).decode()))
-        answers = [await reader.readmessage() for _ in range(2)]
+            writer.writemessage(parsed(admission(number)))
+        answers: list[Any] = [await reader.readmessage() for _ in range(2)]
         writer.close()
         await writer.wait_closed()
         return [str(answer.segment("MSA")[2]) for answer in answers]

@@ -9,6 +9,7 @@ from peers.table import number
 from peers.through import Through
 from waiting import PATIENCE
 
+from mezha.blocking import Peer
 from mezha.framing import Syslog
 
 
@@ -47,8 +48,12 @@ MESSAGES = [
 @pytest.mark.parametrize("forwarded", NAMES, ids=str)
 def test_what_is_sent_is_handed_on(sent: Syslog, forwarded: Syslog, through: Through, daemons: Daemons) -> None:
     arrived: Queue[bytes] = Queue()
-    # what comes is read in either form, whichever would be written
-    host, forward = through.serve(lambda peer: [arrived.put(message) for message in peer], sent)
+
+    def take(peer: Peer) -> None:
+        for message in peer:
+            arrived.put(message)
+
+    host, forward = through.serve(take, sent)  # it reads either form, whichever it would write
     port, folder = free_port(), daemons.folder("rsyslog")
     configuration = folder / "rsyslog.conf"
     configuration.write_text(

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from threading import Thread
+from typing import Any
 
 from hl7.mllp import HL7StreamReader, HL7StreamWriter, start_hl7_server
 from hl7apy.mllp import AbstractHandler, MLLPServer
@@ -11,13 +12,14 @@ from hl7apy.parser import parse_message
 
 class Acknowledges(AbstractHandler):
     def reply(self) -> str:
-        control_id = parse_message(self.incoming_message).msh.msh_10.to_er7()
+        message: Any = parse_message(self.incoming_message)
+        control_id = message.msh.msh_10.to_er7()
         return f"\x0bMSH|^~\\&|||||||ACK|{control_id}|P|2.3\rMSA|AA|{control_id}\r\x1c\r"
 
 
 async def acknowledge(reader: HL7StreamReader, writer: HL7StreamWriter) -> None:
     while not reader.at_eof():
-        message = await reader.readmessage()
+        message: Any = await reader.readmessage()
         writer.writemessage(message.create_ack())
         await writer.drain()
 
