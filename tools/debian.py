@@ -17,16 +17,24 @@ __all__ = ["PACKAGES", "installs", "main"]
 
 #: The packages, and what for.
 PACKAGES = {
+    "bird2": "a BGP speaker",
     "erlang-base": "the kinds of packets that Erlang's sockets know",
     "jq": "JSON lines, read and written",
+    "ldap-utils": "clients of LDAP",
     "mariadb-server": "a MySQL server, and its client",
     "memcached": "a cache, with a text protocol",
+    "mosquitto": "an MQTT broker",
+    "mosquitto-clients": "its clients",
     "nats-server": "a broker, with a text protocol",
+    "nginx-light": "an HTTP server",
     "postgresql": "a database, and its client",
     "rabbitmq-server": "a broker that speaks STOMP",
     "redis-server": "a database that speaks RESP",
+    "rpcbind": "a server of ONC RPC, and its client",
     "rsyslog": "a syslog collector, and a sender of syslog messages",
-    "socat": "a way from a socket to a program that has none (jq)",
+    "slapd": "an LDAP server",
+    "slirp": "SLIP, and PPP with its HDLC-like framing",
+    "socat": "a way from a socket to a terminal (slirp), or to a program that has no socket (jq, debugpy)",
     "unbound": "a DNS server",
 }
 

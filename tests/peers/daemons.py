@@ -44,8 +44,11 @@ def program(name: str, package: str, *, folder: str = "/usr/libexec") -> str:
     return found
 
 
-def output_of(*command: str | Path, user: str | None = None) -> str:
-    """Run a program to its end, as a user if need be, and return what it says; the test fails if it does."""
+def output_of(*command: str | Path, user: str | None = None, code: int = 0) -> str:
+    """Run a program to its end, as a user if need be, and return what it says; the test fails if it fails.
+
+    ``code`` is what it returns, where that is another even if all is well.
+    """
     ran = subprocess.run(
         list(map(str, command)),
         **_as(user),
@@ -55,7 +58,7 @@ def output_of(*command: str | Path, user: str | None = None) -> str:
         timeout=PATIENCE,
     )
     output = ran.stdout.decode("utf-8", "replace")
-    assert not ran.returncode, output
+    assert ran.returncode == code, f"{command} returned {ran.returncode}:\n{output}"
     return output
 
 
@@ -80,18 +83,25 @@ class Daemon:
         self.name = name
         #: Where it listens, on this machine.
         self.port = port
+        #: Where it runs, and may leave things.
+        self.folder = log.parent
         self._log = log
         self._stop = stop
         with log.open("wb") as file:
             self._process = subprocess.Popen(
                 command,
-                cwd=log.parent,
+                cwd=self.folder,
                 **_as(user),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
 
     @property
     def output(self) -> str:

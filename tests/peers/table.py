@@ -4,9 +4,10 @@ import importlib
 import re
 from pathlib import Path
 
+from peers.daemons import output_of
 from peers.proofs import PROOFS, Directions, Proof
 
-__all__ = ["PAGE", "cells", "number", "read", "rows"]
+__all__ = ["PAGE", "cells", "number", "read", "release", "rows"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "framings.md"
 _BEGIN, _END = "<!-- proofs: written by make proofs -->\n", "<!-- proofs: end -->\n"
@@ -53,6 +54,11 @@ def number(text: str) -> str:
     found = re.search(r"\d+(\.\d+)+", text)
     assert found, f"no version in {text!r}"
     return found[0]
+
+
+def release(package: str) -> str:
+    """Return the version of a Debian package, for a program that does not say its own."""
+    return number(output_of("dpkg-query", "--show", "--showformat=${Version}", package))
 
 
 if __name__ == "__main__":

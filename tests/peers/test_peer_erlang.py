@@ -11,7 +11,12 @@ from mezha.framing import Erlang, Framing, Lines, Tpkt
 
 FRAMINGS: dict[str, Framing] = {"1": Erlang(1), "2": Erlang(2), "4": Erlang(4), "line": Lines(), "tpkt": Tpkt()}
 PROOFS = [
-    Proof(str(framing), f"Erlang/OTP, inet:setopts/2, {{packet, {kind}}}", "Erlang/OTP", erlang_version)
+    Proof(
+        str(framing),
+        "RFC 1006, 6" if kind == "tpkt" else f"Erlang/OTP, inet:setopts/2, {{packet, {kind}}}",
+        "Erlang/OTP",
+        erlang_version,
+    )
     for kind, framing in FRAMINGS.items()
 ]
 #: Empty, short, one that looks like the beginning of another, and one longer than a header could tell if it were wrong.

@@ -31,5 +31,5 @@ def test_a_plc_is_read_through_mezha(plc: Daemon, through: Through) -> None:
         client.disconnect()
     # ISO 8073: a request to connect and its confirmation, data in one piece each, and a goodbye that is not waited for
     until(lambda: [tpdu[1] for tpdu in relay.up] == [0xE0, 0xF0, 0xF0, 0x80])
-    assert [tpdu[1] for tpdu in relay.down] == [0xD0, 0xF0, 0xF0]
-    assert relay.down[-1].endswith(b"Hello!")
+    assert [tpdu[1] for tpdu in relay.down[:3]] == [0xD0, 0xF0, 0xF0]
+    assert relay.down[2].endswith(b"Hello!")

@@ -113,14 +113,10 @@ class Hdlc(Framing):
 
     def _checksum(self, message: bytes) -> bytes:
         """Return the frame check sequence, as it is written: the lowest byte first."""
-        match self.fcs:
-            case 16:  # that of binascii, but for the order of all bits
-                crc = binascii.crc_hqx(message.translate(_REVERSED), 0xFFFF) ^ 0xFFFF
-                return crc.to_bytes(2, "big").translate(_REVERSED)
-            case 32:
-                return zlib.crc32(message).to_bytes(4, "little")
-            case 0:
-                return b""
+        if self.fcs == 16:  # binascii knows it with the bits of all bytes turned around
+            crc = binascii.crc_hqx(message.translate(_REVERSED), 0xFFFF) ^ 0xFFFF
+            return crc.to_bytes(2, "big").translate(_REVERSED)
+        return zlib.crc32(message).to_bytes(4, "little") if self.fcs else b""
 
 
 def _unstuffed(stuffed: bytearray) -> bytes:

@@ -56,7 +56,7 @@ class OncRpc(Framing):
         ]
 
     def split(self, buffer: bytearray, limit: int, resume: int | tuple[int, int] = 0) -> Frame | Need:
-        """Go from fragment to fragment; the message is whole when the last is there."""
+        """Go from fragment to fragment; the message is whole when the last one is."""
         place, size = resume if isinstance(resume, tuple) else (0, 0)
         while len(buffer) >= (start := place + _HEADER):
             header = int.from_bytes(buffer[place:start], "big")

@@ -82,7 +82,9 @@ class WebSocket(Framing):
             )
         if size > _LONG:
             raise LocalProtocolError(
-                f"a message of {size} bytes does not fit a length of 63 bits: nothing was sent", size=size, limit=_LONG
+                f"a payload of {size} bytes does not fit a length of 63 bits: nothing was sent",
+                size=size + 1,
+                limit=_LONG + 1,
             )
         mask = _MASKED * self.masked
         if size <= _SHORT:

@@ -57,13 +57,15 @@ def _postgres(body: Body) -> Body:
 
 
 def _mqtt(body: Body) -> Body:
+    def packet(first: int, rest: bytes) -> bytes:
+        return b"".join((bytes((first,)), *VarintPrefixed().encode(rest)))
+
     firsts = [first for first in range(256) if not refuses(Mqtt(), bytes((first, 0)))]
-    lengths_too = (body | st.integers(0, 140).map(bytes)).map(lambda rest: b"".join(VarintPrefixed().encode(rest)))
-    return st.builds(lambda first, rest: bytes((first,)) + rest, st.sampled_from(firsts), lengths_too)
+    return st.builds(packet, st.sampled_from(firsts), body | st.integers(0, 140).map(bytes))
 
 
 def _websocket(body: Body) -> Body:
-    return st.builds(lambda kind, payload: kind + payload, st.sampled_from((b"\x81", b"\x82", b"\x88", b"\x8a")), body)
+    return st.tuples(st.sampled_from((b"\x81", b"\x82", b"\x88", b"\x8a")), body).map(b"".join)
 
 
 @st.composite
