@@ -25,6 +25,8 @@ from mezha.framing import (
     LengthPrefixed,
     Lines,
     Netstring,
+    Resyncing,
+    Skipping,
     VarintPrefixed,
     parse_framing,
 )
@@ -52,7 +54,9 @@ __all__ = [
     "Netstring",
     "Observer",
     "RemoteProtocolError",
+    "Resyncing",
     "SendTimeout",
+    "Skipping",
     "Timeouts",
     "TruncatedMessage",
     "VarintPrefixed",

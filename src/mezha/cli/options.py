@@ -31,6 +31,8 @@ FRAMINGS = {
     "varint": ("varint", "a length as protobuf writes it comes first"),
     "netstring": ("netstring", "6:Hello!, (a decimal length, and a comma behind)"),
     "fixed": ("fixed:512", "every message has this many bytes"),
+    "skip": ("skip:lines", "another one, but a message over the limit is skipped"),
+    "resync": ("resync:lines", "another one, but what is no message is skipped"),
 }
 FRAMINGS_HELP = "framings, for --framing (both ends must use the same):\n" + "\n".join(
     f"  {form:<15} {meaning}" for form, meaning in FRAMINGS.values()

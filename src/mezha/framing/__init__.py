@@ -4,10 +4,12 @@ from mezha.framing.base import Framing
 from mezha.framing.decoder import Decoder
 from mezha.framing.delimited import Delimited, Lines
 from mezha.framing.fixed import FixedSize
-from mezha.framing.frame import Data, Frame, Need, Resume, Run, Skip, Verdict
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover, Resume, Run, Skip, Verdict
 from mezha.framing.length import LengthPrefixed
 from mezha.framing.names import parse_framing
 from mezha.framing.netstring import Netstring
+from mezha.framing.recover import at_mark, past_mark
+from mezha.framing.tolerant import Forgiving, Resyncing, Skipping
 from mezha.framing.varint import VarintPrefixed
 
 __all__ = [
@@ -15,16 +17,23 @@ __all__ = [
     "Decoder",
     "Delimited",
     "FixedSize",
+    "Forgiving",
     "Frame",
     "Framing",
+    "Garbage",
     "LengthPrefixed",
     "Lines",
     "Need",
     "Netstring",
+    "Recover",
     "Resume",
+    "Resyncing",
     "Run",
     "Skip",
+    "Skipping",
     "VarintPrefixed",
     "Verdict",
+    "at_mark",
     "parse_framing",
+    "past_mark",
 ]

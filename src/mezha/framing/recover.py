@@ -1,0 +1,32 @@
+"""Where to go on behind a fault, for framings that have marks to look for."""
+
+from mezha.framing.frame import Garbage, Recover
+
+__all__ = ["at_mark", "past_mark"]
+
+
+def past_mark(mark: bytes) -> Recover:
+    """Return what goes on behind the next ``mark``: for framings that end each message with one."""
+
+    def recover(buffer: bytearray, limit: int, resume: int) -> Garbage:
+        found = buffer.find(mark)
+        return Garbage(found + len(mark)) if found >= 0 else Garbage(len(buffer) - _begun(buffer, mark), resume=1)
+
+    return recover
+
+
+def at_mark(mark: bytes) -> Recover:
+    """Return what goes on with the next ``mark``, a byte on at least: for framings that begin each message with one."""
+
+    def recover(buffer: bytearray, limit: int, resume: int) -> Garbage:
+        found = buffer.find(mark, 0 if resume else 1)
+        if found >= 0:
+            return Garbage(found)
+        return Garbage(max(len(buffer) - _begun(buffer, mark), 0 if resume else 1), resume=1)
+
+    return recover
+
+
+def _begun(buffer: bytearray, mark: bytes) -> int:
+    """Say how many bytes at the end may be the beginning of a mark."""
+    return next((size for size in range(len(mark) - 1, 0, -1) if buffer.endswith(mark[:size])), 0)
