@@ -18,12 +18,14 @@ from mezha.errors import (
     TruncatedMessage,
 )
 from mezha.framing import (
+    Checked,
     Decoder,
     Delimited,
     FixedSize,
     Framing,
     LengthPrefixed,
     Lines,
+    Nested,
     Netstring,
     Resyncing,
     Skipping,
@@ -36,6 +38,7 @@ from mezha.observe import Observer
 from mezha.version import __version__
 
 __all__ = [
+    "Checked",
     "ClosedByPeer",
     "ClosedByUs",
     "ConnectionLost",
@@ -51,6 +54,7 @@ __all__ = [
     "MessageTooLarge",
     "MessageTooSlow",
     "MezhaError",
+    "Nested",
     "Netstring",
     "Observer",
     "RemoteProtocolError",

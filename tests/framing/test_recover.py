@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stuffed_framings import Stuffed
 
-from mezha.framing import Garbage, Recover, at_mark, past_mark
+from mezha.errors import FramingError, MessageTooLarge
+from mezha.framing import Garbage, LengthPrefixed, Netstring, Recover, at_mark, past_frame, past_mark
 from mezha.testing.strategies import cuttings
 
 MARKS = st.text("ab", min_size=1, max_size=4).map(str.encode)
@@ -72,3 +74,33 @@ def test_the_first_mark_behind_the_first_byte_may_begin_a_message(
 )
 def test_where_to_go_on(recover: Callable[[bytes], Recover], buffer: bytes, resume: int, garbage: Garbage) -> None:
     assert recover(b"XY")(bytearray(buffer), 9, resume) == garbage
+
+
+# -- behind a frame of another framing ---------------------------------------------------------------------------------
+
+
+def half(limit: int) -> int:
+    return limit // 2
+
+
+def test_a_frame_whose_inside_is_wrong_is_passed_over() -> None:
+    recover = past_frame(LengthPrefixed(1), half)
+    assert recover(bytearray(b"\4abcdef"), 8, 0) == Garbage(5)
+    assert recover(bytearray(b"\5abc"), 8, 0) == Garbage(6)  # it is over the limit, and its length is believed
+    recover = past_frame(Netstring(), half)
+    assert recover(bytearray(b"4:abcd,"), 8, 0) == Garbage(7)
+    assert recover(bytearray(b"5:abcd"), 8, 0) == Garbage(7, 2)
+    assert recover(bytearray(b",6"), 8, 2) == Garbage(1)
+    with pytest.raises(FramingError):
+        recover(bytearray(b"x"), 8, 0)
+
+
+def test_who_cannot_pass_over_a_frame_raises_again() -> None:
+    recover = past_frame(Stuffed(), half)
+    assert recover(bytearray(b"ab|c"), 8, 0) == Garbage(3)
+    with pytest.raises(MessageTooLarge):
+        recover(bytearray(b"a" * 9), 8, 0)
+    with pytest.raises(MessageTooLarge):
+        recover(bytearray(b"a" * 9), 8, 1)
+    with pytest.raises(AssertionError, match="found when the frame is whole"):
+        recover(bytearray(b"ab"), 8, 0)

@@ -33,6 +33,7 @@ FRAMINGS = {
     "fixed": ("fixed:512", "every message has this many bytes"),
     "skip": ("skip:lines", "another one, but a message over the limit is skipped"),
     "resync": ("resync:lines", "another one, but what is no message is skipped"),
+    "checked": ("checked:crc32:varint", "another one, with a checksum behind each message"),
 }
 FRAMINGS_HELP = "framings, for --framing (both ends must use the same):\n" + "\n".join(
     f"  {form:<15} {meaning}" for form, meaning in FRAMINGS.values()

@@ -9,6 +9,7 @@ r"""The string form of each framing, for the command line and for configuration.
 ``fixed:512``           ``FixedSize``
 ``skip:lines``          ``Skipping`` another one
 ``resync:delimited:a``  ``Resyncing`` another one
+``checked:crc32:lines`` ``Checked`` another one, with a checksum of that name
 ======================  ==================================================================================
 
 ``str(framing)`` gives the form back: ``parse_framing(str(framing)) == framing``.
@@ -17,6 +18,7 @@ r"""The string form of each framing, for the command line and for configuration.
 from collections.abc import Callable
 
 from mezha.framing.base import Framing
+from mezha.framing.checked import Checked
 from mezha.framing.delimited import Delimited, Lines
 from mezha.framing.fixed import FixedSize
 from mezha.framing.length import LengthPrefixed
@@ -37,10 +39,13 @@ NAMES: dict[str, type[Framing]] = {
 }
 
 #: What goes in front of the form of another framing, and makes one of it.
-PREFIXES: dict[str, Callable[[Framing], Framing]] = {
+PREFIXES: dict[str, Callable[..., Framing]] = {
     "skip": Skipping,
     "resync": Resyncing,
+    "checked": Checked,
 }
+#: How many words of its own such a prefix has.
+_OPTIONS = {"checked": 1}
 
 
 def parse_framing(text: str) -> Framing:
@@ -51,16 +56,19 @@ def parse_framing(text: str) -> Framing:
 
     """
     words = text.split(":")
-    inside = next((place for place, word in enumerate(words[:-1]) if word not in PREFIXES), len(words) - 1)
-    prefixes, name, options = words[:inside], words[inside], words[inside + 1 :]
+    prefixes: list[list[str]] = []
+    while words[0] in PREFIXES and len(words) > (own := 1 + _OPTIONS.get(words[0], 0)):
+        prefixes.append(words[:own])
+        del words[:own]
+    name, *options = words
     if name not in NAMES:
         raise ValueError(
             f"no framing is called {name!r}; there are {', '.join(NAMES)}, and in front of these {', '.join(PREFIXES)}"
         )
     try:
         framing = NAMES[name].parse(options)
-        for prefix in reversed(prefixes):
-            framing = PREFIXES[prefix](framing)
+        for prefix, *its_options in reversed(prefixes):
+            framing = PREFIXES[prefix](framing, *its_options)
     except ValueError as error:
         raise ValueError(f"{text!r} names no framing: {error}") from error
     return framing

@@ -1,8 +1,12 @@
 """Where to go on behind a fault, for framings that have marks to look for."""
 
-from mezha.framing.frame import Garbage, Recover
+from collections.abc import Callable
 
-__all__ = ["at_mark", "past_mark"]
+from mezha.errors import MessageTooLarge
+from mezha.framing.base import Framing
+from mezha.framing.frame import Frame, Garbage, Recover
+
+__all__ = ["at_mark", "past_frame", "past_mark"]
 
 
 def past_mark(mark: bytes) -> Recover:
@@ -23,6 +27,29 @@ def at_mark(mark: bytes) -> Recover:
         if found >= 0:
             return Garbage(found)
         return Garbage(max(len(buffer) - _begun(buffer, mark), 0 if resume else 1), resume=1)
+
+    return recover
+
+
+def past_frame(framing: Framing, limit_of: Callable[[int], int]) -> Recover:
+    """Return what goes on behind a frame of another framing, where the fault is what stands inside of it.
+
+    It is read with ``limit_of(limit)``. Where that framing itself finds fault with it, with a message over that limit
+    it goes on as that framing does, if that can, and anything else is an error.
+    """
+    past_too_large = framing.past_too_large()
+
+    def recover(buffer: bytearray, limit: int, resume: int) -> Garbage:
+        if resume and past_too_large:
+            return past_too_large(buffer, limit_of(limit), resume)
+        try:
+            verdict = framing.split(buffer, limit_of(limit))
+        except MessageTooLarge:
+            if past_too_large is None:
+                raise
+            return past_too_large(buffer, limit_of(limit), resume)
+        assert isinstance(verdict, Frame), "a fault inside of a frame is found when the frame is whole"
+        return Garbage(verdict.end)
 
     return recover
 
