@@ -34,7 +34,7 @@ PACKAGES = {
     "rsyslog": "a syslog collector, and a sender of syslog messages",
     "slapd": "an LDAP server",
     "slirp": "SLIP, and PPP with its HDLC-like framing",
-    "socat": "a way from a socket to a program that has none, and a terminal for slirp",
+    "socat": "a way from a socket to a terminal (slirp), or to a program that has no socket (jq, debugpy)",
     "unbound": "a DNS server",
 }
 

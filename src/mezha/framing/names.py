@@ -36,14 +36,20 @@ r"""The string form of each framing, for the command line and for configuration.
 ``memcached``           ``Memcached``
 ``nats``                ``Nats``
 ``dot-stuffed``         ``DotStuffed``
+``skip:lines``          ``Skipping`` another one
+``resync:delimited:a``  ``Resyncing`` another one
+``checked:crc32:lines`` ``Checked`` another one, with a checksum of that name
 ======================  ==================================================================================
 
 ``str(framing)`` gives the form back: ``parse_framing(str(framing)) == framing``.
 """
 
+from collections.abc import Callable
+
 from mezha.framing.base import Framing
 from mezha.framing.ber import Ber, Ldap
 from mezha.framing.bgp import Bgp
+from mezha.framing.checked import Checked
 from mezha.framing.chunked import Chunked
 from mezha.framing.cobs import Cobs
 from mezha.framing.content_length import ContentLength
@@ -70,10 +76,11 @@ from mezha.framing.slip import Slip
 from mezha.framing.smpp import Smpp
 from mezha.framing.stomp import Stomp
 from mezha.framing.syslog import Syslog
+from mezha.framing.tolerant import Resyncing, Skipping
 from mezha.framing.varint import VarintPrefixed
 from mezha.framing.websocket import WebSocket
 
-__all__ = ["NAMES", "parse_framing"]
+__all__ = ["NAMES", "PREFIXES", "parse_framing"]
 
 #: The framings that have a string form, by its first word.
 NAMES: dict[str, type[Framing]] = {
@@ -114,6 +121,15 @@ NAMES: dict[str, type[Framing]] = {
     "dot-stuffed": DotStuffed,
 }
 
+#: What goes in front of the form of another framing, and makes one of it.
+PREFIXES: dict[str, Callable[..., Framing]] = {
+    "skip": Skipping,
+    "resync": Resyncing,
+    "checked": Checked,
+}
+#: How many words of its own such a prefix has.
+_OPTIONS = {"checked": 1}
+
 
 def parse_framing(text: str) -> Framing:
     """Return the framing that ``text`` names, as ``"length:4:big"`` or ``"lines"``.
@@ -122,10 +138,20 @@ def parse_framing(text: str) -> Framing:
         ValueError: it names none; the text says what is known.
 
     """
-    name, *options = text.split(":")
+    words = text.split(":")
+    prefixes: list[list[str]] = []
+    while words[0] in PREFIXES and len(words) > (own := 1 + _OPTIONS.get(words[0], 0)):
+        prefixes.append(words[:own])
+        del words[:own]
+    name, *options = words
     if name not in NAMES:
-        raise ValueError(f"no framing is called {name!r}; there are {', '.join(NAMES)}")
+        raise ValueError(
+            f"no framing is called {name!r}; there are {', '.join(NAMES)}, and in front of these {', '.join(PREFIXES)}"
+        )
     try:
-        return NAMES[name].parse(options)
+        framing = NAMES[name].parse(options)
+        for prefix, *its_options in reversed(prefixes):
+            framing = PREFIXES[prefix](framing, *its_options)
     except ValueError as error:
         raise ValueError(f"{text!r} names no framing: {error}") from error
+    return framing

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover, Run
 from mezha.framing.kernels import varint_run
 from mezha.framing.optionless import Optionless
 
@@ -82,3 +82,11 @@ class VarintPrefixed(Optionless):
     def run(self) -> Run:
         """Return the kernel."""
         return varint_run
+
+    def past_too_large(self) -> Recover:
+        """Return what believes the length."""
+        return self._past_message
+
+    def _past_message(self, buffer: bytearray, limit: int, resume: int) -> Garbage:
+        verdict = self.split(buffer, _LONGEST)
+        return Garbage(verdict.end if isinstance(verdict, Frame) else verdict.size)
