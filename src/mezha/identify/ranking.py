@@ -10,6 +10,12 @@ from mezha.limits import Limits
 
 __all__ = ["candidates", "identify"]
 
+#: The first words of memcached's requests and responses.
+_MEMCACHED = frozenset(
+    b"get gets gat gats set add replace append prepend cas delete incr decr touch stats version verbosity quit "
+    b"VALUE END STORED NOT_STORED EXISTS NOT_FOUND DELETED TOUCHED OK ERROR CLIENT_ERROR SERVER_ERROR "
+    b"mg ms md ma mn me flush_all STAT VERSION RESET HD VA EN NS EX NF MN ME".split()
+)
 #: What messages look like whose frames others have, too; and how many bits of evidence each that does is worth. A line
 #: of text is worth little, as all that is made of lines has some of those.
 _LOOKS: dict[str, tuple[Callable[[bytes], bool], float]] = {
@@ -18,6 +24,8 @@ _LOOKS: dict[str, tuple[Callable[[bytes], bool], float]] = {
     "dns": (lambda message: len(message) >= 12 and message[4:6] in (b"\0\0", b"\0\1") and not message[3] & 0x40, 8.0),
     # Kafka protocol guide, request header: a key, a version, a correlation id, the name of the client
     "kafka": (lambda message: len(message) >= 10 and message[0] == message[2] == 0 and message[3] < 20, 8.0),
+    # memcached's protocol.txt: any lines would be cut as its are, but for those that bring a value
+    "memcached": (lambda message: message.split(b" ")[0].rstrip() in _MEMCACHED or message.isdigit(), 2.0),
     # SMPP 3.4, 5.1.2.1: the command, and whether it is a response
     "smpp": (lambda message: len(message) >= 16 and message[4] in b"\0\x80" and message[5:7] in b"\0\0\1", 8.0),
 }
@@ -27,7 +35,7 @@ _FORMS = (
     "length:1",
     "erlang:1",
     "erlang:2",
-    *(rf"delimited:{marker}" for marker in (r"\r\n", r"\0", r"\r\n\r\n", r"\x03", r"\x04", r"\x1e", r"\xff")),
+    *(rf"delimited:{marker}" for marker in (r"\0", r"\r\n\r\n", r"\x03", r"\x04", r"\x1e", r"\xff")),
 )
 #: Headers of protocols that nobody has named: bytes in front of a length, and what it counts.
 _OFFSETS = range(9)
