@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge, TruncatedMessage
-from mezha.framing import Data, Decoder, Frame, Framing, LengthPrefixed, Need, Run, Skip, Verdict
+from mezha.framing import (
+    Data,
+    Decoder,
+    Forgiving,
+    Frame,
+    Framing,
+    Garbage,
+    LengthPrefixed,
+    Need,
+    Recover,
+    Run,
+    Skip,
+    Verdict,
+)
+from mezha.framing.tolerant import Tolerant
 from mezha.limits import Limits
 
 
@@ -462,3 +476,111 @@ class RefusesTooLate(Refuses):
             self.said = True
             return [b"?"]
         return super().refuse(numbers)
+
+
+# -- decoders that forgive ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Past(Byte):
+    """A framing that is right, and finds the end of a message over the limit; unless it is told otherwise."""
+
+    recover: Recover | None = None
+
+    def past_too_large(self) -> Recover:
+        return self.recover or (lambda buffer, limit, resume: Garbage(1 + buffer[0]))
+
+
+def past_all(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Drop what happens to be there."""
+    return Garbage(len(buffer))
+
+
+def past_two(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Drop a message too many."""
+    return Garbage(1 + buffer[0], 1 - resume)
+
+
+def past_nothing(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Find out that it was no message."""
+    raise FramingError("no message")
+
+
+@dataclass(frozen=True)
+class ForgivenBy(Tolerant):
+    """A framing that skips, with a decoder of this kind."""
+
+    kind: type[Forgiving]
+    framing: Framing
+    name = "forgiven"
+    forgives = (MessageTooLarge,)
+
+    def recover(self) -> Recover | None:
+        return self.framing.past_too_large()
+
+    def decoder(self, *, limit: int = Limits().max_message) -> Forgiving:
+        return self.kind(self, limit=limit)
+
+
+def past_three(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Drop two messages too many."""
+    return Garbage(1 + buffer[0], (resume + 1) % 3)
+
+
+class ForgivesLosing(Forgiving):
+    def take(self, count: int = 1) -> list[bytes]:
+        return [message[1:] for message in super().take(count)]
+
+
+class ForgivesInOtherWords(Forgiving):
+    def take(self, count: int = 1) -> list[bytes]:
+        tell = self.tell
+        assert tell
+        self.tell = lambda error: tell(MessageTooLarge("other"))
+        try:
+            return super().take(count)
+        finally:
+            self.tell = tell
+
+
+class ForgivesMuch(Forgiving):
+    def __init__(self, framing: Tolerant, *, limit: int = Limits().max_message) -> None:
+        super().__init__(framing, limit=limit)
+        self.dropped = 1
+
+
+class ForgivesMoreThanItTells(Forgiving):
+    def take(self, count: int = 1) -> list[bytes]:
+        before = self.forgiven
+        try:
+            return super().take(count)
+        finally:
+            self.forgiven += self.forgiven - before
+
+
+class ForgivesReadily(Forgiving):
+    @property
+    def ready(self) -> bool:
+        return True
+
+
+class ForgivesUnwillingly(Forgiving):
+    @property
+    def ready(self) -> bool:
+        return super().ready and not self.shut
+
+
+class ForgivesAll(Forgiving):
+    def take(self, count: int = 1) -> list[bytes]:
+        return [] if self.shut else super().take(count)
+
+
+class ForgivesDifferently(Forgiving):
+    raised = 0
+
+    def take(self, count: int = 1) -> list[bytes]:
+        try:
+            return super().take(count)
+        except FramingError:
+            self.raised += 1
+            raise FramingError(f"for the {self.raised}. time") from None

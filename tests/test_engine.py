@@ -25,7 +25,7 @@ from mezha.errors import (
     RemoteProtocolError,
     TruncatedMessage,
 )
-from mezha.framing import Data, Decoder, Delimited, FixedSize, Framing, LengthPrefixed, Lines, Netstring
+from mezha.framing import Data, Decoder, Delimited, FixedSize, Framing, LengthPrefixed, Lines, Netstring, Skipping
 from mezha.limits import Limits, Timeouts
 from mezha.testing import laws
 from mezha.testing.strategies import FRAMINGS, cuttings, messages, streams
@@ -638,6 +638,64 @@ def test_every_method_in_every_state(
         assert engine.outgoing_size == (0 if send else 8)
         assert engine.outgoing() == ([] if send else [b"5:after,"])
     assert engine.state is state
+
+
+# -- what a framing forgives -------------------------------------------------------------------------------------------
+
+
+def test_what_the_framing_forgives_is_no_end() -> None:
+    told: list[RemoteProtocolError] = []
+    engine = Framed(Skipping(Lines()), limits=Limits(max_message=3), tell=told.append)
+    assert engine.forgiven == 0
+    engine.receive(b"one\nthree", 0.0)
+    assert engine.take(9) == [b"one"]
+    assert (engine.forgiven, told) == (0, [])
+    assert engine.take(9) == []
+    assert (engine.forgiven, engine.state) == (1, State.OPEN)
+    assert isinstance(told[0], MessageTooLarge)
+    engine.receive(b" and more\nsix\n", 1.0)
+    assert engine.take(9) == [b"six"]
+    engine.receive(b"", 2.0)
+    with pytest.raises(ClosedByPeer):
+        engine.take()
+    assert engine.forgiven == len(told) == 1
+
+
+def test_nobody_need_be_told() -> None:
+    engine = Framed(Skipping(Lines()), limits=Limits(max_message=3))
+    engine.receive(b"three\nsix\n", 0.0)
+    assert (engine.take(9), engine.forgiven) == ([b"six"], 1)
+    assert Framed(Lines()).forgiven == 0
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_the_end_inside_a_message_that_is_skipped_is_none_in_order(broken: bool) -> None:
+    engine = Framed(Skipping(LengthPrefixed(1)), limits=Limits(max_message=3))
+    engine.receive(b"\5thr", 0.0)
+    assert engine.take() == []
+    assert engine.unused() == b""
+    if broken:
+        engine.lost(ConnectionResetError("reset"))
+    engine.receive(b"", 1.0)
+    for _ in range(2):
+        with pytest.raises(ConnectionLost if broken else TruncatedMessage) as caught:
+            engine.take()
+        assert broken == ("; 4 bytes of an unfinished message had arrived" in str(caught.value))
+    assert engine.state is State.FAILED
+
+
+def test_what_is_skipped_does_not_fill_the_inbox() -> None:
+    engine = Framed(Skipping(LengthPrefixed()), limits=Limits(max_message=3, inbox=100))
+    engine.receive((10_000).to_bytes(4, "big") + bytes(200), 0.0)
+    assert engine.full()  # it is for take() to forgive
+    assert engine.take() == []
+    for _ in range(97):
+        engine.receive(bytes(100), 1.0)
+        assert not engine.full()
+        assert engine.unused() == b""
+        assert engine.deadline() is None
+    engine.receive(bytes(100) + b"\0\0\0\1a", 1.0)
+    assert engine.take() == [b"a"]
 
 
 def test_why_this_side_cannot_send() -> None:

@@ -38,5 +38,7 @@ class Settings:
 
     def engine(self) -> Engine:
         """Return a new engine."""
-        engine = Framed(self.framing, limits=self.sizes, timeouts=self.times)
-        return engine if self.observer is None else Observed(engine, self.observer)
+        if self.observer is None:
+            return Framed(self.framing, limits=self.sizes, timeouts=self.times)
+        told = self.observer.fault_forgiven
+        return Observed(Framed(self.framing, limits=self.sizes, timeouts=self.times, tell=told), self.observer)

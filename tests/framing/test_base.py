@@ -114,6 +114,7 @@ def test_two_functions_make_a_framing() -> None:
     framing = Smallest()
     assert framing.run() is None
     assert framing.timeouts == Timeouts()
+    assert framing.past_too_large() is framing.past_garbage() is None
     decoder = framing.decoder()
     assert isinstance(decoder, Decoder)
     assert decoder.limit == Limits().max_message

@@ -13,6 +13,8 @@ from mezha.framing import (
     LengthPrefixed,
     Lines,
     Netstring,
+    Resyncing,
+    Skipping,
     VarintPrefixed,
     names,
     parse_framing,
@@ -43,6 +45,9 @@ def test_every_framing_is_named_and_found_by_its_name(framing: Framing) -> None:
         (r"delimited:\x7c\377\0\41\u00e4", Delimited(b"|\xff\0!\xe4")),
         ("lines", Lines()),
         ("fixed:512", FixedSize(512)),
+        ("skip:lines", Skipping(Lines())),
+        (r"skip:delimited:\n", Skipping(Delimited(b"\n"))),
+        ("resync:length:1:offset=1:fixed=ca", Resyncing(LengthPrefixed(1, offset=1, fixed=b"\xca"))),
     ],
 )
 def test_what_the_forms_mean(text: str, framing: Framing) -> None:
@@ -89,6 +94,10 @@ def test_what_the_forms_mean(text: str, framing: Framing) -> None:
                 "give fixed= those 1 bytes (not 0), or keep them with a smaller strip="
             ),
         ),
+        ("skip:fixed:3", "fixed:3 cannot skip a message over the limit: nothing says where it ends"),
+        ("skip:skip:lines", "skip:lines cannot skip a message over the limit: nothing says where it ends"),
+        ("resync:varint", "varint cannot find its way back: nothing in it tells where a message begins"),
+        ("skip:fixed", "its one option is the size of every message, in bytes"),
     ],
 )
 def test_a_form_that_names_nothing_says_why(text: str, why: str) -> None:
@@ -98,13 +107,19 @@ def test_a_form_that_names_nothing_says_why(text: str, why: str) -> None:
     assert isinstance(caught.value.__cause__, ValueError)
 
 
-@pytest.mark.parametrize("text", ["", "lenght", "Lines", "lines ", ":lines"])
+@pytest.mark.parametrize("text", ["", "lenght", "Lines", "lines ", ":lines", "skip", "skip:", "skip:lenght"])
 def test_an_unknown_name_is_answered_with_those_that_are(text: str) -> None:
-    name = text.partition(":")[0]
-    known = ", ".join(names.NAMES)
+    name = text.removeprefix("skip:").partition(":")[0]
+    known = f"{', '.join(names.NAMES)}, and in front of these skip, resync"
     with pytest.raises(ValueError, match=f"^no framing is called {name!r}; there are {known}$"):
         parse_framing(text)
 
 
 def test_every_framing_has_a_name_and_is_tested_by_it() -> None:
     assert set(names.NAMES.values()) == set(FRAMINGS)
+
+
+def test_what_stands_in_front_of_a_name_is_none_itself() -> None:
+    assert not names.PREFIXES.keys() & names.NAMES.keys()
+    with pytest.raises(ValueError, match="names no framing: skip:lines cannot skip"):
+        parse_framing("skip:" * 10_000 + "lines")

@@ -51,6 +51,8 @@ FRAMINGS = {
     "mysql": ("mysql", "MySQL and MariaDB: a packet's number and its payload"),
     "kafka": ("kafka", "Apache Kafka"),
     "bgp": ("bgp", "BGP, whole messages"),
+    "skip": ("skip:lines", "another one, but a message over the limit is skipped"),
+    "resync": ("resync:lines", "another one, but what is no message is skipped"),
 }
 FRAMINGS_HELP = "framings, for --framing (both ends must use the same):\n" + "\n".join(
     f"  {form:<15} {meaning}" for form, meaning in FRAMINGS.values()

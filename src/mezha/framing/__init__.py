@@ -9,7 +9,7 @@ from mezha.framing.decoder import Decoder
 from mezha.framing.delimited import Delimited, Lines
 from mezha.framing.diameter import Diameter
 from mezha.framing.fixed import FixedSize
-from mezha.framing.frame import Data, Frame, Need, Resume, Run, Skip, Verdict
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover, Resume, Run, Skip, Verdict
 from mezha.framing.hdlc import Hdlc
 from mezha.framing.length import LengthPrefixed
 from mezha.framing.modbus import Modbus
@@ -21,8 +21,10 @@ from mezha.framing.oncrpc import OncRpc
 from mezha.framing.postgres import Postgres
 from mezha.framing.prefixed import Dns, Erlang, Kafka, Tpkt
 from mezha.framing.processes import Multiprocessing
+from mezha.framing.recover import at_mark, past_announced, past_mark
 from mezha.framing.slip import Slip
 from mezha.framing.smpp import Smpp
+from mezha.framing.tolerant import Forgiving, Resyncing, Skipping
 from mezha.framing.varint import VarintPrefixed
 from mezha.framing.websocket import WebSocket
 
@@ -38,8 +40,10 @@ __all__ = [
     "Dns",
     "Erlang",
     "FixedSize",
+    "Forgiving",
     "Frame",
     "Framing",
+    "Garbage",
     "Hdlc",
     "Kafka",
     "Ldap",
@@ -53,14 +57,20 @@ __all__ = [
     "Netstring",
     "OncRpc",
     "Postgres",
+    "Recover",
     "Resume",
+    "Resyncing",
     "Run",
     "Skip",
+    "Skipping",
     "Slip",
     "Smpp",
     "Tpkt",
     "VarintPrefixed",
     "Verdict",
     "WebSocket",
+    "at_mark",
     "parse_framing",
+    "past_announced",
+    "past_mark",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from mezha.framing.decoder import Decoder
-from mezha.framing.frame import Data, Run, Verdict
+from mezha.framing.frame import Data, Recover, Run, Verdict
 from mezha.limits import Limits, Timeouts
 
 __all__ = ["Framing"]
@@ -63,6 +63,21 @@ class Framing(ABC):
         """Return the function that cuts many messages at once, if this framing has one: a matter of speed only.
 
         It belongs to ``encode`` and ``split``: a framing that overrides one of them inherits no ``run``.
+        """
+        return None
+
+    def past_too_large(self) -> Recover | None:
+        """Return the function that finds the end of a message over the limit; ``None`` if this framing cannot know it.
+
+        It is called where ``split`` has raised MessageTooLarge, and may raise FramingError: then it is no message at
+        all. See ``Skipping``.
+        """
+        return None
+
+    def past_garbage(self) -> Recover | None:
+        """Return the function that finds where the next message may begin; ``None`` if nothing in this framing tells.
+
+        It is called where ``split`` has raised FramingError or MessageTooLarge. See ``Resyncing``.
         """
         return None
 

@@ -7,8 +7,9 @@ from typing import ClassVar, Self
 
 from mezha.errors import LocalProtocolError, MessageTooLarge
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.frame import Data, Frame, Need, Recover, Run
 from mezha.framing.kernels import delimited_kernel
+from mezha.framing.recover import past_mark
 from mezha.limits import Timeouts
 
 __all__ = ["Delimited", "Lines"]
@@ -81,6 +82,12 @@ class Delimited(Framing):
         """Return the kernel for this marker."""
         return delimited_kernel(self.marker, carriage_return=False, written=self.marker)
 
+    def past_too_large(self) -> Recover:
+        """Return what goes on behind the next marker."""
+        return past_mark(self.marker)
+
+    past_garbage = past_too_large
+
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
         r"""Read the marker, with Python's escapes: ``\r\n``, ``\x00``. Everything up to the end is the marker."""
@@ -151,6 +158,12 @@ class Lines(Framing):
     def run(self) -> Run:
         """Return the kernel."""
         return delimited_kernel(b"\n", carriage_return=True, written=self.end)
+
+    def past_too_large(self) -> Recover:
+        """Return what goes on behind the next line feed."""
+        return past_mark(b"\n")
+
+    past_garbage = past_too_large
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["Data", "Frame", "Need", "Resume", "Run", "Skip", "Verdict"]
+__all__ = ["Data", "Frame", "Garbage", "Need", "Recover", "Resume", "Run", "Skip", "Verdict"]
 
 #: Bytes as they may be handed in: what ``bytes()`` takes without copying twice.
 Data = bytes | bytearray | memoryview
@@ -51,3 +51,18 @@ class Need(NamedTuple):
 
 #: All that ``split`` may answer.
 Verdict = Frame | Skip | Need
+
+
+class Garbage(NamedTuple):
+    """Bytes that are lost to a fault: all in front of ``end``, which may be further than the bytes that are here."""
+
+    end: int
+    #: What to pass as ``resume`` for the bytes behind ``end``, once there are some, since they may be lost, too; 0 if
+    #: the next message may begin at ``end``.
+    resume: int = 0
+
+
+#: Say where to go on behind a fault: ``recover(buffer, limit, resume) -> Garbage``. ``buffer`` begins with the bytes
+#: that ``split`` has found fault with, and ``resume`` is 0; or with those behind the garbage found so far, and
+#: ``resume`` is what came with it. It is not empty, and not to be changed.
+Recover = Callable[[bytearray, int, int], Garbage]

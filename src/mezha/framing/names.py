@@ -27,10 +27,14 @@ r"""The string form of each framing, for the command line and for configuration.
 ``mysql``               ``MySql``
 ``kafka``               ``Kafka``
 ``bgp``                 ``Bgp``
+``skip:lines``          ``Skipping`` another one
+``resync:delimited:a``  ``Resyncing`` another one
 ======================  ==================================================================================
 
 ``str(framing)`` gives the form back: ``parse_framing(str(framing)) == framing``.
 """
+
+from collections.abc import Callable
 
 from mezha.framing.base import Framing
 from mezha.framing.ber import Ber, Ldap
@@ -52,10 +56,11 @@ from mezha.framing.prefixed import Dns, Erlang, Kafka, Tpkt
 from mezha.framing.processes import Multiprocessing
 from mezha.framing.slip import Slip
 from mezha.framing.smpp import Smpp
+from mezha.framing.tolerant import Resyncing, Skipping
 from mezha.framing.varint import VarintPrefixed
 from mezha.framing.websocket import WebSocket
 
-__all__ = ["NAMES", "parse_framing"]
+__all__ = ["NAMES", "PREFIXES", "parse_framing"]
 
 #: The framings that have a string form, by its first word.
 NAMES: dict[str, type[Framing]] = {
@@ -87,6 +92,12 @@ NAMES: dict[str, type[Framing]] = {
     "bgp": Bgp,
 }
 
+#: What goes in front of the form of another framing, and makes one of it.
+PREFIXES: dict[str, Callable[[Framing], Framing]] = {
+    "skip": Skipping,
+    "resync": Resyncing,
+}
+
 
 def parse_framing(text: str) -> Framing:
     """Return the framing that ``text`` names, as ``"length:4:big"`` or ``"lines"``.
@@ -95,10 +106,17 @@ def parse_framing(text: str) -> Framing:
         ValueError: it names none; the text says what is known.
 
     """
-    name, *options = text.split(":")
+    words = text.split(":")
+    inside = next((place for place, word in enumerate(words[:-1]) if word not in PREFIXES), len(words) - 1)
+    prefixes, name, options = words[:inside], words[inside], words[inside + 1 :]
     if name not in NAMES:
-        raise ValueError(f"no framing is called {name!r}; there are {', '.join(NAMES)}")
+        raise ValueError(
+            f"no framing is called {name!r}; there are {', '.join(NAMES)}, and in front of these {', '.join(PREFIXES)}"
+        )
     try:
-        return NAMES[name].parse(options)
+        framing = NAMES[name].parse(options)
+        for prefix in reversed(prefixes):
+            framing = PREFIXES[prefix](framing)
     except ValueError as error:
         raise ValueError(f"{text!r} names no framing: {error}") from error
+    return framing

@@ -6,11 +6,15 @@ from typing import Self
 
 from mezha.errors import FramingError, MessageTooLarge
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 
 __all__ = ["Netstring"]
 
 _COLON, _COMMA, _ZERO, _NINE = b":,09"
+#: Of a length over any limit, to skip so much: as many as a number of 64 bits has, and more.
+_MOST_DIGITS = 20
+#: Where the search for the end of a message over the limit has come to.
+_IN_LENGTH, _AT_COMMA = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,25 @@ class Netstring(Framing):
         if buffer[stop] != _COMMA:
             raise FramingError(f"a netstring of {size} bytes must end with a comma, and ends with 0x{buffer[stop]:02x}")
         return Frame(start, stop, stop + 1)
+
+    def past_too_large(self) -> Recover:
+        """Return what believes the length."""
+        return self._past_message
+
+    def _past_message(self, buffer: bytearray, limit: int, resume: int) -> Garbage:
+        if resume == _AT_COMMA:
+            if buffer[0] != _COMMA:
+                raise FramingError(f"a netstring must end with a comma, and ends with 0x{buffer[0]:02x}")
+            return Garbage(1)
+        for place, byte in enumerate(buffer[: _MOST_DIGITS + 1]):
+            if byte == _COLON:
+                return Garbage(place + 1 + int(buffer[:place]), _AT_COMMA)
+            if place == _MOST_DIGITS or not _ZERO <= byte <= _NINE:
+                raise FramingError(
+                    f"a netstring begins with at most {_MOST_DIGITS} digits and a colon, "
+                    f"and byte {place} is {chr(byte)!r} (0x{byte:02x})"
+                )
+        return Garbage(0, _IN_LENGTH)
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:

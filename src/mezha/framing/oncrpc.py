@@ -7,7 +7,7 @@ from typing import Self
 from mezha.errors import FramingError
 from mezha.framing import oversize
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.parts import pieces
 
 __all__ = ["OncRpc"]
@@ -15,6 +15,7 @@ __all__ = ["OncRpc"]
 _HEADER = 4
 _LAST = 1 << 31
 _LONGEST = _LAST - 1
+_ENDLESS = "a fragment that is empty, and not the last of its record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class OncRpc(Framing):
             header = int.from_bytes(buffer[place:start], "big")
             length = header & _LONGEST
             if not header:
-                raise FramingError("a fragment that is empty, and not the last of its record")
+                raise FramingError(_ENDLESS)
             if size + length > limit:
                 raise (oversize.announced if header & _LAST else oversize.at_least)(size + length, limit)
             end = start + length
@@ -73,6 +74,10 @@ class OncRpc(Framing):
             place, size = end, size + length
         return Need(start, (place, size))
 
+    def past_too_large(self) -> Recover:
+        """Return what goes from fragment to fragment, up to the last."""
+        return _past_fragment
+
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
         """Read the size of the largest fragment to write, in bytes, if it is there."""
@@ -82,6 +87,16 @@ class OncRpc(Framing):
 
     def __str__(self) -> str:
         return "oncrpc" if self.fragment == _LONGEST else f"oncrpc:{self.fragment}"
+
+
+def _past_fragment(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Go on by one fragment."""
+    if len(buffer) < _HEADER:
+        return Garbage(0, resume=1)
+    header = int.from_bytes(buffer[:_HEADER], "big")
+    if not header:
+        raise FramingError(_ENDLESS)
+    return Garbage(_HEADER + (header & _LONGEST), resume=not header & _LAST)
 
 
 def _joined(buffer: bytearray, end: int) -> bytes:

@@ -6,7 +6,7 @@ from typing import Self
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover, Run
 from mezha.framing.kernels import varint_run
 
 __all__ = ["VarintPrefixed"]
@@ -80,6 +80,14 @@ class VarintPrefixed(Framing):
     def run(self) -> Run:
         """Return the kernel."""
         return varint_run
+
+    def past_too_large(self) -> Recover:
+        """Return what believes the length."""
+        return self._past_message
+
+    def _past_message(self, buffer: bytearray, limit: int, resume: int) -> Garbage:
+        verdict = self.split(buffer, _LONGEST)
+        return Garbage(verdict.end if isinstance(verdict, Frame) else verdict.size)
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:

@@ -12,21 +12,24 @@ from typing import Any, NamedTuple
 
 from mezha.engine import Framed
 from mezha.errors import LocalProtocolError, MessageTooLarge, TruncatedMessage
-from mezha.framing import Data, Decoder, Frame, Framing, Need, Resume, Run, Skip, Verdict
+from mezha.framing import Data, Decoder, Forgiving, Frame, Framing, Need, Resume, Run, Skip, Skipping, Verdict
 from mezha.limits import Limits
 from mezha.testing import cuts
 
 __all__ = [
     "Fault",
+    "Forgiveness",
     "Knowledge",
     "Metered",
     "Way",
     "check_any_cut",
     "check_backlog_is_cheap",
+    "check_forgiving",
     "check_inverse",
     "check_limit",
     "check_linear",
     "check_reverse",
+    "check_skipping",
     "check_split",
     "check_takes_no_memory",
     "fault_of",
@@ -351,6 +354,87 @@ def _error_of(call: Callable[[], object]) -> Exception | None:
     except Exception as error:  # noqa: BLE001
         return error
     return None
+
+
+# -- faults that are forgiven ------------------------------------------------------------------------------------------
+
+
+class Forgiveness(NamedTuple):
+    """What a decoder that forgives makes of a stream."""
+
+    #: Messages, and the faults between them.
+    found: list[bytes | Fault]
+    #: The error at the end, if there is one.
+    fault: Fault | None
+    dropped: int
+    skipped: int
+
+
+def check_forgiving(
+    framing: Framing, stream: bytes, limit: int, cuttings: Iterable[Sequence[bytes]] = ()
+) -> Forgiveness:
+    """Check that no cut changes what a framing that forgives makes of a stream, and return what that is.
+
+    Messages, faults in their places, how many bytes were dropped, and how it ends are the same for every cut. Up to the
+    first fault it makes of the stream what ``split`` alone says, and tells of the fault what would have been raised.
+    """
+    reading = known(framing, stream, limit)
+    whole = _forgive(framing, cuts.whole(stream), limit, _ALL)
+    first = [fault for fault in (*whole.found, whole.fault) if isinstance(fault, Fault)][:1]
+    assert whole.found[: len(reading.messages)] == reading.messages, f"{whole}, where split() reads {reading.messages}"
+    if reading.fault:
+        assert first == [reading.fault], f"{whole}, where split() finds {reading.fault}"
+    else:
+        assert whole.dropped == 0, f"{whole}, where there is nothing to forgive"
+    for number, cutting in enumerate((*cuts.everywhere(stream), *cuttings)):
+        found = _forgive(framing, cutting, limit, (_ALL, 1, 2)[number % 3])
+        assert found == whole, f"cut as {list(cutting)}: {found}, and in one piece {whole}"
+    return whole
+
+
+def _forgive(framing: Framing, cutting: Sequence[bytes], limit: int, count: int) -> Forgiveness:
+    decoder = framing.decoder(limit=limit)
+    assert isinstance(decoder, Forgiving), f"it does not forgive: {framing!r}"
+    found: list[bytes | Fault] = []
+    decoder.tell = lambda error: found.append(fault_of(error))
+    fault = None
+    try:
+        for piece in (*cutting, b""):
+            decoder.feed(piece)
+            while True:
+                ready, before = decoder.ready, decoder.forgiven
+                run = decoder.take(count)
+                found += run
+                assert ready == bool(run or decoder.forgiven > before), f"ready is {ready}, and take() returns {run}"
+                if not run:
+                    break
+    except AssertionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is compared
+        fault = fault_of(error)
+    if fault:
+        assert decoder.ready, "a fault is something to take"
+        again = _error_of(decoder.take)
+        assert again, "a fault was forgotten"
+        assert fault_of(again) == fault, f"a fault has changed: {again!r} after {fault}"
+    told = sum(isinstance(one, Fault) for one in found)
+    assert decoder.forgiven == told, f"{decoder.forgiven} faults are forgiven, and {told} were told"
+    return Forgiveness(found, fault, decoder.dropped, decoder.skipped)
+
+
+def check_skipping(framing: Framing, messages: Sequence[bytes], limit: int) -> None:
+    """Check that of these messages a framing that skips hands out those within the limit, and tells of the others."""
+    wire = b"".join(b"".join(framing.encode(message)) for message in messages)
+    too_large = sum(len(b"".join(framing.encode(message))) for message in messages if len(message) > limit)
+    outcome = check_forgiving(Skipping(framing), wire, limit)
+    got = [one for one in outcome.found if isinstance(one, bytes)]
+    faults = [one for one in outcome.found if isinstance(one, Fault)]
+    assert outcome.fault is None, f"a message over the limit is skipped, and {outcome.fault} comes behind"
+    assert got == [message for message in messages if len(message) <= limit], f"of {messages} come {got}"
+    assert len(faults) == len(messages) - len(got), f"{len(messages) - len(got)} are skipped, and {faults} are told"
+    # what may stand in front of a message anyway is skipped, and not dropped with it
+    dropped_right = outcome.dropped <= too_large <= outcome.dropped + outcome.skipped
+    assert dropped_right, f"of {too_large} bytes over the limit {outcome.dropped} are dropped"
 
 
 # -- one limit ---------------------------------------------------------------------------------------------------------
