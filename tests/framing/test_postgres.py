@@ -59,7 +59,9 @@ def test_over_the_limit() -> None:
 
 
 def test_a_message_with_a_wrong_length_is_not_sent() -> None:
-    with pytest.raises(LocalProtocolError, match="says that it has 14 bytes, and it has 13: nothing was sent"):
+    with pytest.raises(
+        LocalProtocolError, match="has 13 bytes, and the PostgreSQL message in it ends after 14: nothing"
+    ):
         Postgres().encode(QUERY[:-1])
 
 

@@ -44,8 +44,11 @@ def program(name: str, package: str, *, folder: str = "/usr/libexec") -> str:
     return found
 
 
-def output_of(*command: str | Path, user: str | None = None) -> str:
-    """Run a program to its end, as a user if need be, and return what it says; the test fails if it does."""
+def output_of(*command: str | Path, user: str | None = None, code: int = 0) -> str:
+    """Run a program to its end, as a user if need be, and return what it says; the test fails if it fails.
+
+    ``code`` is what it returns, where that is another even if all is well.
+    """
     ran = subprocess.run(
         list(map(str, command)),
         **_as(user),
@@ -55,7 +58,7 @@ def output_of(*command: str | Path, user: str | None = None) -> str:
         timeout=PATIENCE,
     )
     output = ran.stdout.decode("utf-8", "replace")
-    assert not ran.returncode, output
+    assert ran.returncode == code, f"{command} returned {ran.returncode}:\n{output}"
     return output
 
 

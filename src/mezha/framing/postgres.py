@@ -1,23 +1,19 @@
 """PostgreSQL: the messages between a database and who asks it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from mezha.errors import FramingError
-from mezha.framing import oversize, strangers
-from mezha.framing.frame import Data, Frame, Need
-from mezha.framing.headed import check_header
-from mezha.framing.optionless import Optionless
+from mezha.framing.frame import Need
+from mezha.framing.whole import Whole
 
 __all__ = ["Postgres"]
 
-_WIDTH = 4
 _TYPES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
 
 @dataclass(frozen=True, slots=True)
-class Postgres(Optionless):
+class Postgres(Whole):
     r"""Each message is a message of PostgreSQL's protocol, whole, with its type and length.
 
     PostgreSQL documentation, "Frontend/Backend Protocol", version 3, "Messaging Overview" and "Message Formats". The
@@ -43,36 +39,20 @@ class Postgres(Optionless):
 
     name: ClassVar[str] = "postgres"
 
-    def encode(self, *parts: Data) -> Sequence[Data]:
-        """Return ``parts``, once their type and length have been found to be right.
+    unit: ClassVar[str] = "PostgreSQL message"
+    offset: ClassVar[int] = 1
+    width: ClassVar[int] = 4
 
-        Raises:
-            LocalProtocolError: the message is not one message of the protocol, neither more nor less.
-
-        """
-        check_header(parts, _end, 1 + _WIDTH, "PostgreSQL message")
-        return parts
-
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
-        """Read type and length; the message is whole when so many bytes are there."""
-        end = _end(buffer)
-        if isinstance(end, Need):
-            return end
-        if end > limit:
-            raise oversize.announced(end, limit, strangers.clue(bytes(buffer[: 1 + _WIDTH])))
-        return Frame(0, end, end) if len(buffer) >= end else Need(end)
-
-
-def _end(buffer: bytearray) -> int | Need:
-    """Return where the message at the front ends."""
-    kind = buffer[0]
-    if kind not in _TYPES and kind:
-        raise FramingError(f"no PostgreSQL message begins with {chr(kind)!r} (0x{kind:02x})")
-    start = 1 if kind else 0
-    if len(buffer) < start + _WIDTH:
-        return Need(start + _WIDTH)
-    length = int.from_bytes(buffer[start : start + _WIDTH], "big")
-    least = _WIDTH if kind else 2 * _WIDTH  # what has no type has a version, or a code
-    if length < least:
-        raise FramingError(f"the length of a PostgreSQL message is {least} or more here, and this one is {length}")
-    return start + length
+    def end(self, buffer: bytearray) -> int | Need:
+        """Return where the message at the front ends, with a type or without."""
+        kind = buffer[0]
+        if kind not in _TYPES and kind:
+            raise FramingError(f"no PostgreSQL message begins with {chr(kind)!r} (0x{kind:02x})")
+        start = 1 if kind else 0
+        if len(buffer) < start + self.width:
+            return Need(start + self.width)
+        length = int.from_bytes(buffer[start : start + self.width], "big")
+        least = self.width if kind else 2 * self.width  # what has no type has a version, or a code
+        if length < least:
+            raise FramingError(f"the length of a PostgreSQL message is {least} or more here, and this one is {length}")
+        return start + length

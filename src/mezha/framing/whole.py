@@ -24,7 +24,8 @@ class Whole(Optionless):
                    \_ width _/
 
     The program gets a unit as it stood on the wire, and hands in one that is complete: a header that is wrong is
-    refused. So is one on receipt whose length is impossible, or that has other bytes where they are ``known``.
+    refused. So is one on receipt whose length is impossible, or that has other bytes where they are ``known``. A
+    protocol with another header overrides ``end``.
     """
 
     __slots__ = ()
@@ -50,20 +51,25 @@ class Whole(Optionless):
             LocalProtocolError: the message is not one unit, neither more nor less.
 
         """
-        check_header(parts, self._end, self.offset + self.width, self.unit)
+        check_header(parts, self.end, self.offset + self.width, self.unit)
         return parts
 
     def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
         """Read the header; the unit is whole when so many bytes are there."""
-        end = self._end(buffer)
+        end = self.end(buffer)
         if isinstance(end, Need):
             return end
         if end > limit:
             raise oversize.announced(end, limit, strangers.clue(bytes(buffer[: self.offset + self.width])))
         return Frame(0, end, end) if len(buffer) >= end else Need(end)
 
-    def _end(self, buffer: bytearray) -> int | Need:
-        """Return where the unit at the front ends."""
+    def end(self, buffer: bytearray) -> int | Need:
+        """Return where the unit at the front ends, or what it takes to know that: no more than the length.
+
+        Raises:
+            FramingError: these bytes cannot begin a unit.
+
+        """
         for place, want in self.known.items():
             if place < len(buffer) and buffer[place] != want:
                 raise FramingError(
