@@ -33,7 +33,8 @@ class OncRpc(Framing):
     The message is the record, joined; where its fragments ended means nothing, and is not told. A fragment that is
     empty and not the last is refused, as the RPC library of Linux refuses it: a record could have them without end.
 
-    - ``fragment``: the largest fragment to write, in bytes: all that fits, if nothing is said.
+    - ``fragment``: the largest fragment to write, in bytes: all that fits, if nothing is said. Write one if you can:
+      servers with the library of Linux (libtirpc 1.3.3) hang up at a record in several, though they write such.
 
     Raises:
         ValueError: ``fragment`` is below 1, or does not fit 31 bits.
