@@ -8,7 +8,8 @@ from typing import Literal, Self
 
 from mezha.errors import FramingError, LocalProtocolError
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need, Skip
+from mezha.framing.frame import Data, Frame, Need, Recover, Skip
+from mezha.framing.recover import past_mark
 from mezha.framing.stuffing import Stuffing
 
 __all__ = ["Hdlc"]
@@ -95,6 +96,12 @@ class Hdlc(Framing):
                 f"the checksum of a frame with {len(message)} bytes should be {right.hex(' ')}, and is {found.hex(' ')}"
             )
         return Frame(0, end, end + 1, message)
+
+    def past_too_large(self) -> Recover:
+        """Return what looks for the flag."""
+        return past_mark(_FLAG)
+
+    past_garbage = past_too_large
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:

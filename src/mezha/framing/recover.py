@@ -1,12 +1,15 @@
-"""Where to go on behind a fault, for framings that have marks to look for."""
+"""Where to go on behind a fault, for framings that have marks to look for, or lengths to believe."""
 
 from collections.abc import Callable
 
 from mezha.errors import MessageTooLarge
 from mezha.framing.base import Framing
-from mezha.framing.frame import Frame, Garbage, Recover
+from mezha.framing.frame import Frame, Garbage, Need, Recover
 
-__all__ = ["at_mark", "past_frame", "past_mark"]
+__all__ = ["at_mark", "past_announced", "past_frame", "past_mark"]
+
+#: No length is over it.
+_ANY = 1 << 70
 
 
 def past_mark(mark: bytes) -> Recover:
@@ -15,6 +18,16 @@ def past_mark(mark: bytes) -> Recover:
     def recover(buffer: bytearray, limit: int, resume: int) -> Garbage:
         found = buffer.find(mark)
         return Garbage(found + len(mark)) if found >= 0 else Garbage(len(buffer) - _begun(buffer, mark), resume=1)
+
+    return recover
+
+
+def past_announced(framing: Framing) -> Recover:
+    """Return what believes the length: for framings in which one that is over the limit says where the message ends."""
+
+    def recover(buffer: bytearray, limit: int, resume: int) -> Garbage:
+        verdict = framing.split(buffer, _ANY)
+        return Garbage(verdict.size if isinstance(verdict, Need) else verdict.end)
 
     return recover
 
