@@ -60,7 +60,7 @@ def test_a_byte_that_has_changed_is_noticed(message: bytes, place: int, change: 
         framing.split(wire, 100)
 
 
-@pytest.mark.parametrize("framing", [*INSIDE[:4], LengthPrefixed(2, offset=2, fixed=b"OK")], ids=str)
+@pytest.mark.parametrize("framing", [Stuffed(), LengthPrefixed(2, offset=2, fixed=b"OK")], ids=str)
 def test_check_framing_finds_nothing(framing: Framing) -> None:
     check_framing(Checked(framing, "crc16-x25-le"))
 

@@ -35,9 +35,8 @@ def test_it_keeps_the_laws(outer: Framing, inner: Framing, message: bytes, data:
     hold_laws(Nested(outer, inner), message, data)
 
 
-@pytest.mark.parametrize("outer", OUTER[:4], ids=str)
-def test_check_framing_finds_nothing(outer: Framing) -> None:
-    check_framing(Nested(outer, Lines()))
+def test_check_framing_finds_nothing() -> None:
+    check_framing(Nested(LengthPrefixed(1), Lines()))
 
 
 # -- examples ----------------------------------------------------------------------------------------------------------
