@@ -11,7 +11,7 @@ from mezha.framing.names import parse_framing
 from mezha.framing.nested import Nested
 from mezha.framing.netstring import Netstring
 from mezha.framing.recover import at_mark, past_frame, past_mark
-from mezha.framing.tolerant import Forgiving, Resyncing, Skipping
+from mezha.framing.tolerant import Forgiving, Resyncing, Skipping, Tolerant
 from mezha.framing.varint import VarintPrefixed
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Run",
     "Skip",
     "Skipping",
+    "Tolerant",
     "VarintPrefixed",
     "Verdict",
     "at_mark",
