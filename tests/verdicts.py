@@ -4,7 +4,7 @@ from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge, Remo
 from mezha.framing import Framing, Need
 from mezha.testing import laws
 
-__all__ = ["fault", "needs", "read", "refusal", "size_too_large"]
+__all__ = ["fault", "forgiven", "needs", "read", "refusal", "size_too_large"]
 
 
 def read(framing: Framing, stream: bytes, limit: int = 1000) -> list[bytes]:
@@ -39,6 +39,13 @@ def size_too_large(framing: Framing, stream: bytes, limit: int) -> int | None:
     assert f"this side takes at most {limit}" in str(error)
     assert error.size is None or f" {error.size} bytes" in str(error)
     return error.size
+
+
+def forgiven(framing: Framing, stream: bytes, limit: int) -> list[bytes | str]:
+    """Return what a framing that forgives makes of a stream, at every cut: messages, and the names of the faults."""
+    outcome = laws.check_forgiving(framing, stream, limit)
+    end = [outcome.fault] if outcome.fault else []
+    return [one if isinstance(one, bytes) else one.kind.__name__ for one in [*outcome.found, *end]]
 
 
 def refusal(framing: Framing, *parts: bytes) -> str:

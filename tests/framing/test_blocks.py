@@ -6,9 +6,10 @@ from typing import ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from verdicts import fault, needs, read, refusal, size_too_large
+from verdicts import fault, forgiven, needs, read, refusal, size_too_large
 
-from mezha.framing import Frame, digits
+from mezha.errors import FramingError
+from mezha.framing import Frame, Garbage, Resyncing, Skipping, digits
 from mezha.framing.blocks import LineAndBlock
 from mezha.testing import laws
 
@@ -19,6 +20,9 @@ class Sized(LineAndBlock):
 
     name: ClassVar[str] = "sized"
     first: ClassVar[bytes] = b"#ab"
+
+    def announces(self, line: bytes) -> bool:
+        return line.startswith(b"#")
 
     def block(self, line: bytes) -> int | None:
         return digits.length(line[1:], "the size") if line.startswith(b"#") else None
@@ -82,3 +86,23 @@ def test_work_is_in_proportion_to_the_bytes() -> None:
     for message in (b"a" * 9000, b"#9000\r\n" + bytes(9000), b"#8000\r\n" + b"\r\n" * 4000):
         laws.check_linear(framing, message)
     laws.check_takes_no_memory(framing, b"#50000000\r\nab", limit=60 << 20)
+
+
+def test_a_message_over_the_limit_can_be_skipped() -> None:
+    laws.check_skipping(framing, [b"a", b"b" * 30, b"#1\r\na", b"#30\r\n" + b"\r\na" * 10, b"ab"], 5)
+    assert forgiven(Skipping(framing), b"#9\r\n123", 5) == ["MessageTooLarge", "TruncatedMessage"]
+    assert forgiven(Skipping(framing), b"a2345678\na\r\n", 5) == ["MessageTooLarge", "FramingError"]
+    assert forgiven(Skipping(framing), b"#2345678x\r\n", 5) == ["MessageTooLarge", "FramingError"]
+
+
+def test_a_line_is_kept_until_it_says_whether_a_block_follows_if_it_is_not_too_long() -> None:
+    recover = framing.past_too_large()
+    assert recover(bytearray(b"a" * 8191), 5, 0) == recover(bytearray(b"#" * 8191), 5, 0) == Garbage(0, 1)
+    assert recover(bytearray(b"a" * 8192), 5, 1) == Garbage(8192, 2)
+    assert recover(bytearray(b"a\r\na"), 5, 2) == Garbage(3)
+    with pytest.raises(FramingError, match=r"^a line of sized of more than 8192 bytes, with a block behind$"):
+        recover(bytearray(b"#" * 8192), 5, 1)
+
+
+def test_the_next_line_is_where_to_go_on() -> None:
+    assert forgiven(Resyncing(framing), b"x\r\na\n#1\r\nabc\r\nb\r\n", 5) == ["FramingError"] * 3 + [b"abc", b"b"]

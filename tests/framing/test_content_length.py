@@ -1,10 +1,10 @@
 """ContentLength: the header of language servers and debuggers, with just one length in it."""
 
 import pytest
-from verdicts import fault, needs, read, size_too_large
+from verdicts import fault, forgiven, needs, read, size_too_large
 
 from mezha.errors import FramingError
-from mezha.framing import ContentLength, Frame, Need
+from mezha.framing import ContentLength, Frame, Need, Resyncing, Skipping
 from mezha.testing import laws
 
 framing = ContentLength()
@@ -98,3 +98,15 @@ def test_a_long_header_costs_little_where_it_comes_byte_by_byte() -> None:
         decoder.feed(stream[place : place + 1])
         assert decoder.take() == ([b"Hello!"] if place == len(stream) - 1 else [])
     assert metered.looked < 10 * len(stream)
+
+
+def test_a_message_over_the_limit_can_be_skipped() -> None:
+    laws.check_skipping(framing, [b"Hello!", b"x" * 30, b"", b"World!"], 6)
+    stream = b"Content-Length: 7\r\n\r\n1234567Content-Length: 1\r\n\r\na"
+    assert forgiven(Skipping(framing), stream, 6) == ["MessageTooLarge", b"a"]
+    assert forgiven(Skipping(framing), stream[:-4], 6) == ["MessageTooLarge", "TruncatedMessage"]
+
+
+def test_the_next_header_is_where_to_go_on() -> None:
+    stream = b"{}\r\nContent-Length: 1\r\n\r\naContent-Length: x\r\n\r\nContent-Length: 1\r\n\r\nb"
+    assert forgiven(Resyncing(framing), stream, 6) == ["FramingError", b"a", "FramingError", b"b"]

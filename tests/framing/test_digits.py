@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mezha.errors import FramingError, MessageTooLarge
-from mezha.framing import Need, digits
+from mezha.framing import Garbage, Need, digits
 from mezha.framing.digits import Leading, leading
 
 
@@ -57,6 +57,20 @@ def test_a_length_is_within_the_limit_or_refused(size: int, limit: int) -> None:
             f"the peer announced a message of more than {len(str(limit))} digits' length; "
             f"this side takes at most {limit} bytes (max_message)"
         )
+
+
+def skip(data: bytes) -> Garbage:
+    return digits.past(bytearray(data), 0x3A, what="a thing", begins="digits and a colon", resume=7)
+
+
+def test_what_the_digits_announce_is_skipped_once_they_are_whole() -> None:
+    assert skip(b"12:abc") == Garbage(3 + 12, 7)
+    assert skip(b"99999999999999999999:") == Garbage(21 + 10**20 - 1, 7)
+    assert skip(b"12") == skip(b"1" * 20) == Garbage(0, digits.IN_LENGTH)
+    for data, byte in ((b"12x", "byte 2 is 'x' (0x78)"), (b"1" * 21, "byte 20 is '1' (0x31)")):
+        with pytest.raises(FramingError) as caught:
+            skip(data)
+        assert str(caught.value) == f"a thing begins with at most 20 digits and a colon, and {byte}"
 
 
 @given(st.integers(0, 10**20 - 1), st.integers(0, 20))

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from verdicts import fault, needs, read, refusal, size_too_large
+from verdicts import fault, forgiven, needs, read, refusal, size_too_large
 
-from mezha.framing import DotStuffed, Frame, Need
+from mezha.framing import DotStuffed, Frame, Need, Resyncing
 from mezha.testing import laws
 
 framing = DotStuffed()
@@ -91,3 +91,11 @@ def test_any_bytes_are_judged_alike_at_every_cut(stream: bytes, limit: int) -> N
 def test_work_is_in_proportion_to_the_bytes() -> None:
     for text in (b".\r\n" * 3000, b"a" * 9000 + b"\r\n", b"\r\n" * 4000):
         laws.check_linear(framing, text)
+
+
+def test_a_text_over_the_limit_can_be_skipped() -> None:
+    laws.check_skipping(framing, [b"a\r\n", b".\r\n" * 9, b"", b"abcdefghi\r\n", b".\r\n"], 3)
+
+
+def test_the_end_of_a_text_is_where_to_go_on() -> None:
+    assert forgiven(Resyncing(framing), b"a\nb\n.\r\nc\r\n.\r\nd\r\n.\r\n", 9) == ["FramingError", b"d\r\n"]

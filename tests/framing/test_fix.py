@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from verdicts import fault, needs, read, refusal, size_too_large
+from verdicts import fault, forgiven, needs, read, refusal, size_too_large
 
-from mezha.framing import Fix, Frame
+from mezha.framing import Fix, Frame, Resyncing
 from mezha.testing import laws
 
 framing = Fix()
@@ -84,3 +84,12 @@ def test_what_is_not_one_message_is_refused() -> None:
     assert refusal(framing, b"35=0\x01") == (
         "the peer could not read this message: a FIX message begins with '8=FIX' and '9=', and byte 0 is '3' (0x33)"
     )
+
+
+def test_a_message_over_the_limit_can_be_skipped() -> None:
+    laws.check_skipping(framing, [BEAT, ORDER, BEAT], len(BEAT))
+
+
+def test_a_garbled_message_can_be_ignored() -> None:
+    garbled = BEAT.replace(b"35=0", b"35=1")
+    assert forgiven(Resyncing(framing), BEAT + garbled + BEAT, 100) == [BEAT, "FramingError", BEAT]

@@ -4,6 +4,7 @@ import pytest
 from verdicts import fault, read, refusal
 
 from mezha.framing import Memcached
+from mezha.testing import laws
 
 framing = Memcached()
 
@@ -79,3 +80,14 @@ def test_bytes_that_are_no_memcached(stream: bytes, text: str) -> None:
 def test_a_value_of_another_size_is_refused() -> None:
     assert refusal(framing, b"set name 0 0 7\r\nHello!") == "the message has 22 bytes, and is not whole without 1 more"
     assert refusal(framing, b"get name\r\nget name") == "the message has 18 bytes, and ends after 8"
+
+
+def test_a_line_shows_early_whether_a_value_will_follow() -> None:
+    assert [framing.announces(line) for line in (b"set aaa", b"VALUE a", b"get aaa", b"sets a", b"STAT")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    laws.check_skipping(framing, [b"END", b"VALUE a 0 20\r\n" + b"END\r\n" * 4, b"get a b c d", b"STORED"], 6)

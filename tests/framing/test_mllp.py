@@ -1,9 +1,10 @@
 """MLLP: a block has a start and an end, and anything between them but the end."""
 
 import pytest
-from verdicts import fault, needs, read, refusal, size_too_large
+from verdicts import fault, forgiven, needs, read, refusal, size_too_large
 
-from mezha.framing import Frame, Mllp
+from mezha.framing import Frame, Mllp, Resyncing
+from mezha.testing import laws
 
 framing = Mllp()
 
@@ -45,3 +46,12 @@ def test_a_message_over_the_limit() -> None:
 def test_the_end_in_a_message_is_refused() -> None:
     text = "the message has the end of a block, b'\\x1c\\r', in it, at byte 1, and would arrive as two"
     assert refusal(framing, b"a\x1c\rb") == refusal(framing, b"a\x1c", b"\r") == text
+
+
+def test_a_message_over_the_limit_can_be_skipped() -> None:
+    laws.check_skipping(framing, [b"abc", HL7, b"", b"\x0b" * 9, b"d"], 3)
+
+
+def test_the_next_start_is_where_to_go_on() -> None:
+    stream = b"MSH\x1c\r\x0ba\x1c\r\n\x0bb\x1c\r"
+    assert forgiven(Resyncing(framing), stream, 3) == ["FramingError", b"a", "FramingError", b"b"]

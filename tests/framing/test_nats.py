@@ -4,6 +4,7 @@ import pytest
 from verdicts import fault, read, refusal
 
 from mezha.framing import Nats
+from mezha.testing import laws
 
 framing = Nats()
 
@@ -63,3 +64,14 @@ def test_a_payload_of_another_size_is_refused() -> None:
     assert refusal(framing, b"PUB a 7\r\nHello!") == "the message has 15 bytes, and is not whole without 1 more"
     assert refusal(framing, b"PING\r\nPING") == "the message has 10 bytes, and ends after 4"
     assert refusal(framing, b"GET /") == "the peer could not read this message: no line of nats begins with 'G' (0x47)"
+
+
+def test_a_line_shows_early_whether_a_payload_will_follow() -> None:
+    assert [framing.announces(line) for line in (b"PUB a", b"hmsg\ta", b"INFO {", b"SUB a", b"PUBS a")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    laws.check_skipping(framing, [b"PING", b"MSG a 1 12\r\n" + b"PING\r\n" * 2, b"SUB a.b.c 1", b"PONG"], 6)

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from verdicts import fault, needs, read, refusal, size_too_large
+from verdicts import fault, forgiven, needs, read, refusal, size_too_large
 
-from mezha.framing import Frame, Need, Resp
+from mezha.framing import Frame, Need, Resp, Skipping
 from mezha.testing import laws
 
 framing = Resp()
@@ -152,3 +152,17 @@ def test_what_is_not_one_value_is_refused() -> None:
         "the peer could not read this message: a RESP value begins with one of +-:_,#($!=*~>%|, "
         "and byte 0 is 'P' (0x50)"
     )
+
+
+def test_a_value_over_the_limit_can_be_skipped() -> None:
+    laws.check_skipping(framing, VALUES, 5)
+    laws.check_skipping(framing, VALUES, 9)
+    assert forgiven(Skipping(framing), b"*2\r\n+" + b"x" * 30 + b"\r\n:1\r\n+a\r\n", 9) == [
+        "MessageTooLarge",
+        b"+a\r\n",
+    ]
+    assert forgiven(Skipping(framing), b"*9\r\n:1\r\n", 9) == ["MessageTooLarge", "TruncatedMessage"]
+    assert forgiven(Skipping(framing), b"*9\r\nx", 9) == ["MessageTooLarge", "FramingError"]
+    assert forgiven(Skipping(framing), b"*9\r\n$1\n", 9) == ["MessageTooLarge", "FramingError"]
+    assert forgiven(Skipping(framing), b"*9\r\n$" + b"1" * 22, 9) == ["MessageTooLarge", "FramingError"]
+    assert framing.past_garbage() is None

@@ -3,9 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from verdicts import fault, needs, read, refusal, size_too_large
+from verdicts import fault, forgiven, needs, read, refusal, size_too_large
 
-from mezha.framing import Frame, Stomp
+from mezha.errors import FramingError
+from mezha.framing import Frame, Garbage, Resyncing, Skipping, Stomp
 from mezha.testing import laws
 
 framing = Stomp()
@@ -120,3 +121,30 @@ def test_long_headers_and_bodies_cost_work_in_proportion_to_their_bytes() -> Non
     ):
         laws.check_linear(framing, frame)
     laws.check_takes_no_memory(framing, b"SEND\ncontent-length:50000000\n\nab", limit=60 << 20)
+
+
+def test_a_frame_over_the_limit_can_be_skipped() -> None:
+    zeros = b"SEND\ncontent-length:9\n\n\0\0\0S\n\n\0\0\0"
+    laws.check_skipping(framing, [b"A\n\n", zeros, b"", SEND, b"B\n\nc", b"SEND\r\n\r\n" + b"x" * 30], 4)
+    assert forgiven(Skipping(framing), b"SEND\n\nabc", 3) == ["MessageTooLarge", "TruncatedMessage"]
+    assert forgiven(Skipping(framing), b"SEND\n\0", 3) == ["MessageTooLarge", "FramingError"]
+
+
+def test_headers_are_kept_until_they_say_how_long_the_body_is_if_they_are_not_too_long() -> None:
+    recover = framing.past_too_large()
+    headers = b"S\na:" + b"x" * 8185 + b"\n"
+    assert recover(bytearray(headers), 3, 0) == Garbage(0, 2 + 8190)
+    assert recover(bytearray(headers + b"\n"), 3, 2 + 8190) == Garbage(8191, 1)
+    assert recover(bytearray(b"abc\0d"), 3, 1) == Garbage(4)
+    with pytest.raises(FramingError, match=r"^the headers of a STOMP frame over the limit have more than 8192 bytes$"):
+        recover(bytearray(headers + b"bc"), 3, 0)
+
+
+def test_the_next_zero_byte_is_where_to_go_on() -> None:
+    assert forgiven(Resyncing(framing), b"{}\0\nS\n\n\0?\0S\n\na\0", 9) == [
+        "FramingError",
+        b"",
+        b"S\n\n",
+        "FramingError",
+        b"S\n\na",
+    ]

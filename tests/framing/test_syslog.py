@@ -1,9 +1,10 @@
 """Syslog: two forms, both read, one written."""
 
 import pytest
-from verdicts import fault, needs, read, refusal, size_too_large
+from verdicts import fault, forgiven, needs, read, refusal, size_too_large
 
-from mezha.framing import Frame, Syslog
+from mezha.framing import Frame, Resyncing, Skipping, Syslog
+from mezha.testing import laws
 
 counted, lines = Syslog(), Syslog("lines")
 both = pytest.mark.parametrize("framing", [counted, lines], ids=str)
@@ -80,3 +81,30 @@ def test_its_option_is_the_form_to_write() -> None:
         Syslog.parse(["lf"])
     with pytest.raises(ValueError, match=r"^the form to write is 'counted' or 'lines', not 'lf'$"):
         Syslog("lf")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+@both
+def test_a_message_over_the_limit_can_be_skipped(framing: Syslog) -> None:
+    some = [b"<1>a", b"<1>" + b"a" * 20, b"<1>b", b"<1>" + b"0 1 " * 300]
+    laws.check_skipping(framing, some, 4)
+    stream = b"4 <1>a10 <1>4567890<1>456\n<1>c\n100 " + b"a" * 100 + b"4 <1>d"
+    assert forgiven(Skipping(framing), stream, 4) == [
+        b"<1>a",
+        "MessageTooLarge",
+        "MessageTooLarge",
+        b"<1>c",
+        "MessageTooLarge",
+        b"<1>d",
+    ]
+    assert forgiven(Skipping(framing), b"99999x", 4) == ["MessageTooLarge", "FramingError"]
+    assert forgiven(Skipping(framing), b"<1>345", 4) == ["MessageTooLarge", "TruncatedMessage"]
+
+
+def test_a_line_feed_is_where_to_go_on_where_lines_are_spoken() -> None:
+    assert forgiven(Resyncing(lines), b"<1>a\nno priority\n<1>b\nno", 9) == [
+        b"<1>a",
+        "FramingError",
+        b"<1>b",
+        "FramingError",
+    ]
+    assert counted.past_garbage() is None

@@ -7,12 +7,17 @@ from typing import ClassVar
 from mezha.errors import FramingError
 from mezha.framing import oversize
 from mezha.framing.complete import complete
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.optionless import Optionless
+from mezha.framing.recover import past_mark
 
 __all__ = ["LineAndBlock"]
 
 _CARRIAGE_RETURN = 13
+#: Of a line over the limit, in bytes, to know what it announces. Both protocols allow less.
+_LONGEST_LINE = 8192
+#: Where the search for the end of a message over the limit is: in a line, in one that announces nothing.
+_IN_LINE, _TO_ITS_END = 1, 2
 
 
 class LineAndBlock(Optionless):
@@ -38,6 +43,10 @@ class LineAndBlock(Optionless):
             FramingError: it is no line of this protocol.
 
         """
+
+    @abstractmethod
+    def announces(self, line: bytes) -> bool:
+        """Say whether a line that begins like this announces a block."""
 
     def encode(self, *parts: Data) -> Sequence[Data]:
         r"""Put ``\r\n`` behind ``parts``.
@@ -74,3 +83,25 @@ class LineAndBlock(Optionless):
                 f"'\\r\\n' stands behind the {size} bytes of a block, and here {bytes(buffer[stop:end])!r}"
             )
         return Frame(0, stop, end)
+
+    def past_too_large(self) -> Recover:
+        """Return what believes the line about its block, and otherwise goes on behind it."""
+        return self._past_message
+
+    def past_garbage(self) -> Recover:
+        """Return what goes on behind the next line feed."""
+        return past_mark(b"\n")
+
+    def _past_message(self, buffer: bytearray, limit: int, resume: int) -> Garbage:
+        found = buffer.find(b"\n", 0, _LONGEST_LINE)
+        if resume == _TO_ITS_END or (found < 0 and len(buffer) >= _LONGEST_LINE):
+            if resume != _TO_ITS_END and self.announces(bytes(buffer[:_LONGEST_LINE])):
+                raise FramingError(f"a line of {self.name} of more than {_LONGEST_LINE} bytes, with a block behind")
+            garbage = past_mark(b"\n")(buffer, limit, resume)
+            return Garbage(garbage.end, _TO_ITS_END if garbage.resume else 0)
+        if found < 0:
+            return Garbage(0, _IN_LINE)
+        if buffer[found - 1] != _CARRIAGE_RETURN:
+            raise FramingError(f"a line of {self.name} ends with '\\r\\n', and byte {found} is a '\\n' alone")
+        size = self.block(bytes(buffer[: found - 1]))
+        return Garbage(found + 1 + (0 if size is None else size + len(b"\r\n")))

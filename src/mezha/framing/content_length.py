@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from mezha.errors import FramingError
 from mezha.framing import digits, oversize
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.optionless import Optionless
+from mezha.framing.recover import at_mark
 
 __all__ = ["ContentLength"]
 
@@ -46,20 +47,40 @@ class ContentLength(Optionless):
 
     def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
         """Read the header, line by line; the message is whole when so many bytes are there."""
-        line = resume
-        while (end := buffer.find(b"\r\n", line, _LONGEST_HEADER)) != line:
-            _check_beginning(bytes(buffer[line : line + 2]))
-            if end < 0:
-                if len(buffer) >= _LONGEST_HEADER:
-                    raise FramingError(f"a header of more than {_LONGEST_HEADER} bytes")
-                return Need(len(buffer) + 1, line)
-            _field(bytes(buffer[line:end]))
-            line = end + 2
-        start = line + 2
-        stop = start + _length(bytes(buffer[:line]))
+        head = _head(buffer, resume)
+        if isinstance(head, Need):
+            return head
+        start, stop = head
         if stop - start > limit:
             raise oversize.announced(stop - start, limit)
-        return Frame(start, stop, stop) if len(buffer) >= stop else Need(stop, line)
+        return Frame(start, stop, stop) if len(buffer) >= stop else Need(stop, start - len(b"\r\n"))
+
+    def past_too_large(self) -> Recover:
+        """Return what believes the header."""
+        return _past_message
+
+    def past_garbage(self) -> Recover:
+        """Return what goes on with the next ``Content-Length``, as most write it."""
+        return at_mark(b"Content-Length:")
+
+
+def _past_message(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    head = _head(buffer, 0)
+    assert not isinstance(head, Need), "a header that announces too much is whole"
+    return Garbage(head[1])
+
+
+def _head(buffer: bytearray, line: int) -> tuple[int, int] | Need:
+    """Return where the message begins and ends; the lines in front of ``line`` have been found right."""
+    while (end := buffer.find(b"\r\n", line, _LONGEST_HEADER)) != line:
+        _check_beginning(bytes(buffer[line : line + 2]))
+        if end < 0:
+            if len(buffer) >= _LONGEST_HEADER:
+                raise FramingError(f"a header of more than {_LONGEST_HEADER} bytes")
+            return Need(len(buffer) + 1, line)
+        _field(bytes(buffer[line:end]))
+        line = end + 2
+    return line + 2, line + 2 + _length(bytes(buffer[:line]))
 
 
 def _check_beginning(first: bytes) -> None:

@@ -4,13 +4,17 @@ from typing import NamedTuple
 
 from mezha.errors import FramingError, MessageTooLarge
 from mezha.framing import oversize
-from mezha.framing.frame import Need
+from mezha.framing.frame import Garbage, Need
 
-__all__ = ["Leading", "leading", "length"]
+__all__ = ["IN_LENGTH", "Leading", "leading", "length", "past"]
 
 _ZERO, _NINE = b"09"
 #: 2**64 has as many. More cost time, and mean nothing.
 _MOST = 20
+
+
+#: Where the search for the end of a message over the limit is while its digits come.
+IN_LENGTH = 1
 
 
 class Leading(NamedTuple):
@@ -49,6 +53,25 @@ def leading(buffer: bytearray, limit: int, closing: int, *, what: str, begins: s
     if size > limit:
         raise oversize.announced(size, limit)
     return Leading(size, place + 1)
+
+
+def past(buffer: bytearray, closing: int, *, what: str, begins: str, resume: int) -> Garbage:
+    """Return what to skip of a message whose digits are over any limit: all that they announce, once they are whole.
+
+    ``resume`` is what to pass for the bytes behind it.
+
+    Raises:
+        FramingError: there are too many digits, or what follows them is no ``closing``.
+
+    """
+    for place, byte in enumerate(buffer[: _MOST + 1]):
+        if byte == closing:
+            return Garbage(place + 1 + int(buffer[:place]), resume)
+        if place == _MOST or not _ZERO <= byte <= _NINE:
+            raise FramingError(
+                f"{what} begins with at most {_MOST} {begins}, and byte {place} is {chr(byte)!r} (0x{byte:02x})"
+            )
+    return Garbage(0, IN_LENGTH)
 
 
 def length(digits: bytes | bytearray, what: str) -> int:

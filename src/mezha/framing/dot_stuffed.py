@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
 from mezha.framing import oversize
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Need, Recover
 from mezha.framing.optionless import Optionless
+from mezha.framing.recover import past_mark
 
 __all__ = ["DotStuffed"]
 
@@ -78,3 +79,9 @@ class DotStuffed(Optionless):
                 limit=limit,
             )
         return Frame(0, len(text), known, message)
+
+    def past_too_large(self) -> Recover:
+        """Return what goes on behind the line with nothing but a dot."""
+        return past_mark(_END)
+
+    past_garbage = past_too_large

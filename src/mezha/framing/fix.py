@@ -7,8 +7,9 @@ from typing import ClassVar
 from mezha.errors import FramingError
 from mezha.framing import digits, oversize
 from mezha.framing.complete import complete
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.optionless import Optionless
+from mezha.framing.recover import at_mark
 
 __all__ = ["Fix"]
 
@@ -50,14 +51,10 @@ class Fix(Optionless):
 
     def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
         """Read the length; when so many bytes are there, check what stands around them."""
-        version = _field(buffer, 0, _BEGIN, _LONGEST_BEGIN)
-        if version < 0:
-            return Need(len(buffer) + 1)
-        start = version + 1
-        behind = _field(buffer, start, _LENGTH, _LONGEST_LENGTH)
-        if behind < 0:
-            return Need(len(buffer) + 1)
-        trailer = behind + 1 + digits.length(buffer[start + len(_LENGTH) : behind], "BodyLength (9)")
+        places = _body(buffer)
+        if isinstance(places, Need):
+            return places
+        body, trailer = places
         end = trailer + _TRAILER
         if end > limit:
             raise oversize.announced(end, limit)
@@ -65,7 +62,7 @@ class Fix(Optionless):
             return Need(end)
         if not buffer.startswith(_SOH + _CHECKSUM, trailer - 1):
             raise FramingError(
-                f"behind the {trailer - behind - 1} bytes that BodyLength (9) counts comes CheckSum (10), "
+                f"behind the {trailer - body} bytes that BodyLength (9) counts comes CheckSum (10), "
                 f"and here {bytes(buffer[trailer - 1 : end])!r}"
             )
         written = bytes(buffer[trailer + len(_CHECKSUM) : end])
@@ -73,6 +70,32 @@ class Fix(Optionless):
         if written != b"%03d\x01" % checksum:
             raise FramingError(f"CheckSum (10) is {written!r}, and the bytes before it sum up to {checksum:03}")
         return Frame(0, end, end)
+
+    def past_too_large(self) -> Recover:
+        """Return what believes the length."""
+        return _past_message
+
+    def past_garbage(self) -> Recover:
+        """Return what goes on with the next ``8=FIX``, as the session layer wants it for a garbled message."""
+        return at_mark(_BEGIN)
+
+
+def _past_message(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    places = _body(buffer)
+    assert not isinstance(places, Need), "a length that announces too much is whole"
+    return Garbage(places[1] + _TRAILER)
+
+
+def _body(buffer: bytearray) -> tuple[int, int] | Need:
+    """Return where that begins which BodyLength counts, and where it ends."""
+    version = _field(buffer, 0, _BEGIN, _LONGEST_BEGIN)
+    if version < 0:
+        return Need(len(buffer) + 1)
+    start = version + 1
+    behind = _field(buffer, start, _LENGTH, _LONGEST_LENGTH)
+    if behind < 0:
+        return Need(len(buffer) + 1)
+    return behind + 1, behind + 1 + digits.length(buffer[start + len(_LENGTH) : behind], "BodyLength (9)")
 
 
 def _field(buffer: bytearray, start: int, tag: bytes, longest: int) -> int:

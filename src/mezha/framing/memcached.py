@@ -39,6 +39,10 @@ class Memcached(LineAndBlock):
     name: ClassVar[str] = "memcached"
     first: ClassVar[bytes] = bytes(range(0x21, 0x7F))
 
+    def announces(self, line: bytes) -> bool:
+        """Say whether a line that begins like this announces a value."""
+        return line.split(b" ", 1)[0] in _SIZES
+
     def block(self, line: bytes) -> int | None:
         """Return the size of the value; ``None`` if there is none."""
         words = [word for word in line.split(b" ") if word]

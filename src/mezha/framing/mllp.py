@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from mezha.errors import FramingError, LocalProtocolError
 from mezha.framing import oversize
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Need, Recover
 from mezha.framing.optionless import Optionless
+from mezha.framing.recover import at_mark, past_mark
 
 __all__ = ["Mllp"]
 
@@ -58,3 +59,11 @@ class Mllp(Optionless):
         if len(buffer) >= reach:
             raise oversize.unended(limit)
         return Need(len(buffer) + 1, len(buffer) - 1)
+
+    def past_too_large(self) -> Recover:
+        """Return what goes on behind the end of the block."""
+        return past_mark(_END)
+
+    def past_garbage(self) -> Recover:
+        """Return what goes on with the next start of a block."""
+        return at_mark(_START)

@@ -35,6 +35,10 @@ class Nats(LineAndBlock):
     name: ClassVar[str] = "nats"
     first: ClassVar[bytes] = b"+-CHIMPSUchimpsu"
 
+    def announces(self, line: bytes) -> bool:
+        """Say whether a line that begins like this announces a payload."""
+        return line.replace(b"\t", b" ").split(b" ", 1)[0].upper() in _SIZED
+
     def block(self, line: bytes) -> int | None:
         """Return the size of the payload, with its headers; ``None`` if there is none."""
         words = [word for word in line.replace(b"\t", b" ").split(b" ") if word]

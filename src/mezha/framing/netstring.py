@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mezha.errors import FramingError
-from mezha.framing.digits import leading
+from mezha.framing.digits import IN_LENGTH, leading, past
 from mezha.framing.frame import Data, Frame, Garbage, Need, Recover, Run
 from mezha.framing.kernels import netstring_run
 from mezha.framing.optionless import Optionless
 
 __all__ = ["Netstring"]
 
-_COLON, _COMMA, _ZERO, _NINE = b":,09"
-#: Of a length over any limit, to skip so much: as many as a number of 64 bits has, and more.
-_MOST_DIGITS = 20
-#: Where the search for the end of a message over the limit has come to.
-_IN_LENGTH, _AT_COMMA = 1, 2
+_COLON, _COMMA = b":,"
+#: Where the search for the end of a message over the limit has come to, behind its length.
+_AT_COMMA = IN_LENGTH + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +62,4 @@ class Netstring(Optionless):
             if buffer[0] != _COMMA:
                 raise FramingError(f"a netstring must end with a comma, and ends with 0x{buffer[0]:02x}")
             return Garbage(1)
-        for place, byte in enumerate(buffer[: _MOST_DIGITS + 1]):
-            if byte == _COLON:
-                return Garbage(place + 1 + int(buffer[:place]), _AT_COMMA)
-            if place == _MOST_DIGITS or not _ZERO <= byte <= _NINE:
-                raise FramingError(
-                    f"a netstring begins with at most {_MOST_DIGITS} digits and a colon, "
-                    f"and byte {place} is {chr(byte)!r} (0x{byte:02x})"
-                )
-        return Garbage(0, _IN_LENGTH)
+        return past(buffer, _COLON, what="a netstring", begins="digits and a colon", resume=_AT_COMMA)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from mezha.errors import FramingError
 from mezha.framing import digits, oversize
 from mezha.framing.complete import complete
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.optionless import Optionless
 
 __all__ = ["Resp"]
@@ -19,6 +19,8 @@ _MAP, _ATTRIBUTE = b"%|"
 _KINDS = _LINES + _BLOCKS + _AGGREGATES
 #: What RESP2 says for nothing.
 _NOTHING = (b"$-1", b"*-1")
+#: Of a value over the limit, in bytes, to know what it announces: ``$``, twenty digits, and the end of the line.
+_LONGEST_LENGTH = 23
 #: Bytes of the smallest value, ``_\r\n``.
 _SMALLEST = 3
 
@@ -60,19 +62,13 @@ class Resp(Optionless):
         while missing:
             if place == len(buffer):
                 return Need(place + 1, (place, place, missing))
-            if buffer[place] not in _KINDS:
-                raise FramingError(
-                    f"a RESP value begins with one of {_KINDS.decode()}, and byte {place} is {chr(buffer[place])!r} "
-                    f"(0x{buffer[place]:02x})"
-                )
+            _kind(buffer, place)
             room = limit - _SMALLEST * (missing - 1)
             found = buffer.find(b"\n", look, room)
             if found < 0 and len(buffer) >= room:
                 raise oversize.unended(limit)
             if found < 0:
                 return Need(len(buffer) + 1, (len(buffer), place, missing))
-            if buffer[found - 1] != _CARRIAGE_RETURN:
-                raise FramingError(f"a line of RESP ends with '\\r\\n', and byte {found} is a '\\n' alone")
             end, more = _value(buffer, place, found)
             least = end + _SMALLEST * (missing - 1 + more)
             if least > limit and (more or missing > 1):
@@ -89,9 +85,38 @@ class Resp(Optionless):
             missing += more - 1
         return Frame(0, place, place)
 
+    def past_too_large(self) -> Recover:
+        """Return what goes from value to value, and drops each."""
+        return _past_value
+
+
+def _past_value(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Find the end of the next value; ``resume`` is twice the number of those missing, and one more inside a line."""
+    missing, in_line = divmod(resume, 2) if resume else (1, 0)
+    if in_line or _kind(buffer, 0) in _LINES:
+        found = buffer.find(b"\n")
+        return Garbage(found + 1, 2 * (missing - 1)) if found >= 0 else Garbage(len(buffer), 2 * missing + 1)
+    found = buffer.find(b"\n", 0, _LONGEST_LENGTH)
+    if found < 0 and len(buffer) >= _LONGEST_LENGTH:
+        raise FramingError(f"a length of RESP in a line of more than {_LONGEST_LENGTH} bytes")
+    if found < 0:
+        return Garbage(0, 2 * missing)
+    end, more = _value(buffer, 0, found)
+    return Garbage(end, 2 * (missing - 1 + more))
+
+
+def _kind(buffer: bytearray, place: int) -> int:
+    if (kind := buffer[place]) not in _KINDS:
+        raise FramingError(
+            f"a RESP value begins with one of {_KINDS.decode()}, and byte {place} is {chr(kind)!r} (0x{kind:02x})"
+        )
+    return kind
+
 
 def _value(buffer: bytearray, place: int, line_feed: int) -> tuple[int, int]:
     """Return where the value in this line ends, but for the values in it, and how many of those there are."""
+    if buffer[line_feed - 1] != _CARRIAGE_RETURN:
+        raise FramingError(f"a line of RESP ends with '\\r\\n', and byte {line_feed} is a '\\n' alone")
     kind = buffer[place]
     line = bytes(buffer[place : line_feed - 1])
     if kind in _LINES or line in _NOTHING:

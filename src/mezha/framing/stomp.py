@@ -7,12 +7,17 @@ from typing import ClassVar
 from mezha.errors import FramingError
 from mezha.framing import digits, oversize
 from mezha.framing.complete import complete
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.optionless import Optionless
+from mezha.framing.recover import past_mark
 
 __all__ = ["Stomp"]
 
 _NUL, _LINE_FEED, _CARRIAGE_RETURN = b"\0\n\r"
+#: Of a frame over the limit, in bytes, to know whether they say how long the body is.
+_LONGEST_HEADERS = 8192
+#: Where the search for the end of a frame over the limit is: behind the headers, or in them, so many bytes on.
+_TO_NUL, _IN_HEADERS = 1, 2
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -52,20 +57,16 @@ class Stomp(Optionless):
             return _heart_beat(buffer)
         reach = limit + 1
         if isinstance(resume, tuple):
-            return _to_nul(buffer, *resume, limit)
-        place = resume
-        while (found := buffer.find(b"\n", place, reach)) < 0 or not _is_empty_line(buffer, found):
-            if buffer.find(b"\0", place, found if found >= 0 else reach) >= 0:
-                raise FramingError("a STOMP frame ends inside its headers: the empty line behind them is missing")
-            if found < 0 and len(buffer) >= reach:
-                raise oversize.unended(limit)
-            if found < 0:
-                return Need(len(buffer) + 1, len(buffer))
-            place = found + 1
+            return _body(buffer, *resume, limit)
+        found = _end_of_headers(buffer, resume, reach)
+        if found < 0 and len(buffer) >= reach:
+            raise oversize.unended(limit)
+        if found < 0:
+            return Need(len(buffer) + 1, len(buffer))
         start = found + 1
         size = _content_length(bytes(buffer[:start]))
         if size is None:
-            return _to_nul(buffer, start, limit)
+            return _body(buffer, start, limit)
         stop = start + size
         if stop > limit:
             raise oversize.announced(stop, limit)
@@ -77,6 +78,44 @@ class Stomp(Optionless):
                 f"content-length"
             )
         return Frame(0, stop, stop + 1)
+
+    def past_too_large(self) -> Recover:
+        """Return what believes the headers, and otherwise goes on behind the next zero byte."""
+        return _past_frame
+
+    def past_garbage(self) -> Recover:
+        """Return what goes on behind the next zero byte."""
+        return past_mark(b"\0")
+
+
+def _past_frame(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    if resume != _TO_NUL:
+        found = _end_of_headers(buffer, max(resume - _IN_HEADERS, 0), _LONGEST_HEADERS)
+        if found < 0 and len(buffer) >= _LONGEST_HEADERS:
+            raise FramingError(f"the headers of a STOMP frame over the limit have more than {_LONGEST_HEADERS} bytes")
+        if found < 0:
+            return Garbage(0, _IN_HEADERS + len(buffer))
+        size = _content_length(bytes(buffer[: found + 1]))
+        if size is not None:
+            return Garbage(found + 1 + size + 1)
+    garbage = past_mark(b"\0")(buffer, limit, resume)
+    return Garbage(garbage.end, _TO_NUL if garbage.resume else 0)
+
+
+def _end_of_headers(buffer: bytearray, place: int, reach: int) -> int:
+    """Return where the empty line behind the headers ends, looking from ``place`` on, or -1 where it has not come.
+
+    Raises:
+        FramingError: the frame ends before.
+
+    """
+    while (found := buffer.find(b"\n", place, reach)) < 0 or not _is_empty_line(buffer, found):
+        if buffer.find(b"\0", place, found if found >= 0 else reach) >= 0:
+            raise FramingError("a STOMP frame ends inside its headers: the empty line behind them is missing")
+        if found < 0:
+            return -1
+        place = found + 1
+    return found
 
 
 def _heart_beat(buffer: bytearray) -> Frame | Need:
@@ -103,7 +142,7 @@ def _content_length(head: bytes) -> int | None:
     return None
 
 
-def _to_nul(buffer: bytearray, place: int, limit: int) -> Frame | Need:
+def _body(buffer: bytearray, place: int, limit: int) -> Frame | Need:
     found = buffer.find(b"\0", place, limit + 1)
     if found >= 0:
         return Frame(0, found, found + 1)

@@ -7,13 +7,16 @@ from typing import Literal, Self
 from mezha.errors import FramingError, LocalProtocolError
 from mezha.framing.base import Framing
 from mezha.framing.delimited import Lines
-from mezha.framing.digits import leading
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.digits import IN_LENGTH, leading, past
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
+from mezha.framing.recover import past_mark
 
 __all__ = ["Syslog"]
 
 _LINES = Lines()
 _PRIORITY, _SPACE = b"< "
+#: What the search for the end of a line over the limit passes on.
+_IN_LINE = IN_LENGTH + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,14 @@ class Syslog(Framing):
         end = start + size
         return Frame(start, end, end) if len(buffer) >= end else Need(end)
 
+    def past_too_large(self) -> Recover:
+        """Return what believes the count, or goes on behind the next line feed."""
+        return _past_message
+
+    def past_garbage(self) -> Recover | None:
+        """Return what goes on behind the next line feed, if that is what ends the messages here."""
+        return past_mark(b"\n") if self.form == "lines" else None
+
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
         """Read ``counted`` or ``lines``, the form to write; ``counted`` if nothing is said."""
@@ -99,3 +110,10 @@ class Syslog(Framing):
 
     def __str__(self) -> str:
         return "syslog" if self.form == "counted" else "syslog:lines"
+
+
+def _past_message(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    if resume == _IN_LINE or (not resume and buffer[0] == _PRIORITY):
+        garbage = past_mark(b"\n")(buffer, limit, resume)
+        return Garbage(garbage.end, _IN_LINE if garbage.resume else 0)
+    return past(buffer, _SPACE, what="a syslog message", begins="digits and a space", resume=0)
