@@ -20,6 +20,7 @@ VERBS = {
     "send": "send messages, and wait for replies",
     "echo": "send every message back",
     "chaos": "make the rare cut happen every time",
+    "framings": "list the framings, with pictures",
     "identify": "say which framing captured or live bytes are in",
 }
 
