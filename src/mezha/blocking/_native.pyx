@@ -14,13 +14,14 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
 
-from mezha.framing._native cimport JOIN_BELOW, Kernel
+from mezha.framing._native cimport JOIN_BELOW, Inbox, Kernel
 
 import atexit
 import os
 from math import ceil
 from os import strerror
 from time import monotonic
+from types import BuiltinMethodType
 from weakref import WeakSet
 
 cdef extern from * nogil:
@@ -601,6 +602,8 @@ cdef class Ends:
 
     cdef CompiledWire wire
     cdef object next_one, idle, arrive, receiving
+    # Whose method next_one is, if that can be called without a step of Python.
+    cdef Inbox inbox
     cdef public double _stood_still, _left
     cdef object __weakref__
     cdef dict __dict__
@@ -608,6 +611,8 @@ cdef class Ends:
     def __init__(self, wire, engine, receiving):
         self.wire = wire if isinstance(wire, CompiledWire) else None
         self.next_one = engine.pop
+        owner = self.next_one.__self__ if isinstance(self.next_one, BuiltinMethodType) else None
+        self.inbox = owner if isinstance(owner, Inbox) else None
         self.idle = engine.idle
         self.arrive = engine.receive
         self.receiving = receiving
@@ -642,7 +647,7 @@ cdef class Ends:
 
         """
         # It needs no lock: nothing can come between the steps of what is compiled.
-        message = self.next_one()
+        message = self.next_one() if self.inbox is None else self.inbox.next()
         if message is None and timeout is None and self.wire is not None:
             message = self._await_one()
         return self._receive(1, timeout)[0] if message is None else message
