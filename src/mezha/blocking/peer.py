@@ -281,6 +281,7 @@ class Peer(Ends):
                     now = time.monotonic()
                     if data is not None:
                         engine.receive(data, now - self._stood_still)
+                        data = b""  # it may have been lent, and others want the memory
                 except (OSError, MemoryError) as error:
                     self._broken(error)
                     data = b""
