@@ -182,6 +182,7 @@ cdef _Scratch _lender = _Scratch()
 
 cdef struct Pending:
     # All under the mutex, but for ``fd`` and ``thread``, which are set before there is a flusher, and after its end.
+    # Senders look at the numbers without it, to guess what is worth doing, and at it again before they do it.
     pthread_mutex_t mutex
     pthread_cond_t changed
     pthread_t thread
