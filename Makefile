@@ -99,6 +99,8 @@ $(VENV)/ready-mutants: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[mutants]'
 	touch $@
 
+# What is called compiled must be: without a compiler, say MEZHA_BUILD=pure.
+$(VENV)/ready-bench: export MEZHA_BUILD ?= native
 $(VENV)/ready-bench: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[bench]'
 	touch $@
