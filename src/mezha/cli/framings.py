@@ -15,8 +15,8 @@ def run(words: Sequence[str]) -> int:
     parser = Parser(
         "framings",
         usage="mezha framings [NAME ...]",
-        description="List the framings, each with a picture of its bytes; with a NAME, show all that is to be known\n"
-        "of it: what its message is, its limits, its specification.",
+        description="List the framings, each with a picture of its bytes; with a NAME, show all that\n"
+        "is to be known of it: what its message is, its limits, its specification.",
         epilog="""\
 examples:
   mezha framings
