@@ -73,7 +73,7 @@ def main() -> int:
             failed.append(name)
         if place or arguments:
             continue
-        if not passes(python, f"{name}, plain", TWINS, MEZHA_PURE="1"):
+        if not passes(python, f"{name}, plain", TWINS, MEZHA_PURE="1", **quick):
             failed.append(f"{name}, plain")
         print("-- coverage", flush=True)
         if subprocess.run([python, ROOT / "tools" / "coverage_by_module.py"]).returncode:

@@ -28,8 +28,8 @@ def run(words: Sequence[str]) -> int:
         description="Say which framings explain the bytes in a file, in each direction of each\n"
         "connection in a capture (pcap, pcapng: needs mezha[identify]), or of a live\nserver; the best first.",
         epilog="""\
-bits of evidence: what a framing asks for beyond chance. A marker of one byte that
-is seen once in 256 bytes says nothing, a checksum of 16 bits says 16.
+bits of evidence: what a framing asks for beyond chance. A marker of one byte
+that is seen once in 256 bytes says nothing, a checksum of 16 bits says 16.
 
 examples:
   mezha identify capture.pcap
