@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from mezha.errors import MezhaError
-from mezha.framing import Frame, Framing
+from mezha.framing import Frame, Framing, Need, Skip
 
-__all__ = ["Fault", "Model", "agreed", "attempt"]
+__all__ = ["Fault", "Model", "agreed", "attempt", "fault_of"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -27,7 +27,12 @@ def attempt(call: Callable[[], T]) -> T | Fault:
     except Exception as error:
         if not any(kind.__name__ == MezhaError.__name__ for kind in type(error).__mro__):
             raise
-        return Fault(type(error).__name__, str(error), dict(vars(error)))
+        return fault_of(error)
+
+
+def fault_of(error: Exception) -> Fault:
+    """Describe an error."""
+    return Fault(type(error).__name__, str(error), dict(vars(error)))
 
 
 def agreed(some: Iterable[S], call: Callable[[S], T]) -> T:
@@ -58,11 +63,13 @@ class Model:
 
     def verdict(self) -> Frame | Fault | None:
         """Say what stands at the front: a message, a fault, or nothing to speak of yet."""
+        del self.pending[: len(self.pending) - len(self.settled(self.pending))]
         if not self.pending:
             return None
         verdict = attempt(lambda: self._framing.split(self.pending, self._limit))
         if isinstance(verdict, (Frame, Fault)):
             return verdict
+        assert isinstance(verdict, Need)
         size = len(self.pending)
         assert verdict.size > size, f"{size} bytes are there, and {verdict} asks for no more"
         if not self.ended:
@@ -71,6 +78,16 @@ class Model:
             f"the stream ended inside a message: {size} bytes of it had arrived, and it needed {verdict.size} or more"
         )
         return Fault("TruncatedMessage", text, {"received": size, "needed": verdict.size})
+
+    def settled(self, rest: bytes | bytearray) -> bytes:
+        """Leave out what belongs to no message, which may have been dropped already, or not yet."""
+        rest = bytearray(rest)
+        while rest:
+            verdict = attempt(lambda: self._framing.split(rest, self._limit))
+            if not isinstance(verdict, Skip):
+                break
+            del rest[: verdict.end]
+        return bytes(rest)
 
     def take(self, count: int) -> list[bytes] | Fault:
         """Hand out up to so many messages, or the fault behind them."""
@@ -82,6 +99,6 @@ class Model:
                     break
                 self.failed = True
                 return verdict
-            messages.append(bytes(self.pending[verdict.start : verdict.stop]))
+            messages.append(verdict.cut(self.pending))
             del self.pending[: verdict.end]
         return messages

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge, TruncatedMessage
-from mezha.framing import Data, Decoder, Frame, Framing, LengthPrefixed, Need, Run
+from mezha.framing import (
+    Data,
+    Decoder,
+    Forgiving,
+    Frame,
+    Framing,
+    Garbage,
+    LengthPrefixed,
+    Need,
+    Recover,
+    Run,
+    Skip,
+    Verdict,
+)
+from mezha.framing.tolerant import Tolerant
 from mezha.limits import Limits
 
 
@@ -19,7 +33,7 @@ class Byte(Framing):
             raise LocalProtocolError("more than 255 bytes: nothing was sent", size=len(message), limit=255)
         return (bytes([len(message)]), message)
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         size = buffer[0]
         if size > limit:
             raise MessageTooLarge("too large", size=size, limit=limit)
@@ -48,23 +62,23 @@ class ShowsViews(Byte):
 
 
 class NeverWhole(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         return Need(len(buffer) + 1)
 
 
 class TooSoon(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         return Frame(1, 1, 1)
 
 
 class EndsLater(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         return Frame(1, verdict.stop, verdict.end + 1) if isinstance(verdict, Frame) else verdict
 
 
 class LosesAByte(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         return Frame(1, max(verdict.stop - 1, 1), verdict.end) if isinstance(verdict, Frame) else verdict
 
@@ -72,7 +86,7 @@ class LosesAByte(Byte):
 class LooksAhead(Byte):
     """It wants to see that something follows."""
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         if isinstance(verdict, Frame) and len(buffer) == verdict.end + 1:
             raise FramingError("one byte behind the message")
@@ -80,13 +94,13 @@ class LooksAhead(Byte):
 
 
 class AsksTooMuch(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         return Need(verdict.size + 1) if isinstance(verdict, Need) else verdict
 
 
 class AsksForNothing(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         return Need(len(buffer)) if isinstance(verdict, Need) else verdict
 
@@ -94,27 +108,49 @@ class AsksForNothing(Byte):
 class TrustsResume(Byte):
     """It takes ``resume`` for a promise about the message."""
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         return Need(verdict.size + resume, 1) if isinstance(verdict, Need) else verdict
 
 
+class SkipsNothing(Byte):
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
+        return Skip(0)
+
+
+class SkipsAll(Byte):
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
+        return Skip(len(buffer))
+
+
+class SkipsLess(Byte):
+    """What it has left out belongs to a message, once more is there."""
+
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
+        return Skip(1) if len(buffer) == 3 else Skip(2) if len(buffer) == 2 else super().split(buffer, limit, resume)
+
+
+class StandsStill(Byte):
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
+        return Frame(0, 0, 0)
+
+
 class EatsTheBuffer(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         verdict = super().split(buffer, limit, resume)
         del buffer[:1]
         return verdict
 
 
 class TakesOneMore(Byte):
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         return super().split(buffer, limit + 1, resume)
 
 
 class ReadsMore(Byte):
     """Half of what it reads it would not write."""
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         return super().split(bytearray([buffer[0] & 0x7F]) + buffer[1:], limit, resume)
 
 
@@ -440,3 +476,111 @@ class RefusesTooLate(Refuses):
             self.said = True
             return [b"?"]
         return super().refuse(numbers)
+
+
+# -- decoders that forgive ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Past(Byte):
+    """A framing that is right, and finds the end of a message over the limit; unless it is told otherwise."""
+
+    recover: Recover | None = None
+
+    def past_too_large(self) -> Recover:
+        return self.recover or (lambda buffer, limit, resume: Garbage(1 + buffer[0]))
+
+
+def past_all(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Drop what happens to be there."""
+    return Garbage(len(buffer))
+
+
+def past_two(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Drop a message too many."""
+    return Garbage(1 + buffer[0], 1 - resume)
+
+
+def past_nothing(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Find out that it was no message."""
+    raise FramingError("no message")
+
+
+@dataclass(frozen=True)
+class ForgivenBy(Tolerant):
+    """A framing that skips, with a decoder of this kind."""
+
+    kind: type[Forgiving]
+    framing: Framing
+    name = "forgiven"
+    forgives = (MessageTooLarge,)
+
+    def recover(self) -> Recover | None:
+        return self.framing.past_too_large()
+
+    def decoder(self, *, limit: int = Limits().max_message) -> Forgiving:
+        return self.kind(self, limit=limit)
+
+
+def past_three(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Drop two messages too many."""
+    return Garbage(1 + buffer[0], (resume + 1) % 3)
+
+
+class ForgivesLosing(Forgiving):
+    def take(self, count: int = 1) -> list[bytes]:
+        return [message[1:] for message in super().take(count)]
+
+
+class ForgivesInOtherWords(Forgiving):
+    def take(self, count: int = 1) -> list[bytes]:
+        tell = self.tell
+        assert tell
+        self.tell = lambda error: tell(MessageTooLarge("other"))
+        try:
+            return super().take(count)
+        finally:
+            self.tell = tell
+
+
+class ForgivesMuch(Forgiving):
+    def __init__(self, framing: Tolerant, *, limit: int = Limits().max_message) -> None:
+        super().__init__(framing, limit=limit)
+        self.dropped = 1
+
+
+class ForgivesMoreThanItTells(Forgiving):
+    def take(self, count: int = 1) -> list[bytes]:
+        before = self.forgiven
+        try:
+            return super().take(count)
+        finally:
+            self.forgiven += self.forgiven - before
+
+
+class ForgivesReadily(Forgiving):
+    @property
+    def ready(self) -> bool:
+        return True
+
+
+class ForgivesUnwillingly(Forgiving):
+    @property
+    def ready(self) -> bool:
+        return super().ready and not self.shut
+
+
+class ForgivesAll(Forgiving):
+    def take(self, count: int = 1) -> list[bytes]:
+        return [] if self.shut else super().take(count)
+
+
+class ForgivesDifferently(Forgiving):
+    raised = 0
+
+    def take(self, count: int = 1) -> list[bytes]:
+        try:
+            return super().take(count)
+        except FramingError:
+            self.raised += 1
+            raise FramingError(f"for the {self.raised}. time") from None

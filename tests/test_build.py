@@ -76,6 +76,7 @@ def test_a_binary_wheel_from_the_source_distribution(tree: Path, tmp_path: Path)
     assert len(compiled_in(wheel)) == (2 if os.name == "posix" else 1)
     names = ZipFile(wheel).namelist()
     assert {"mezha/py.typed", "mezha/framing/_native.pyi", "mezha/blocking/_native.pyi"} <= set(names)
+    assert "mezha/testing/vectors/lines.json" in names
     assert not [name for name in names if name.endswith(".c")]
     assert import_from(wheel) == "True"
 

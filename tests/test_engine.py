@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from stuffed_framings import Stuffed
 
 from mezha import engine as engine_module
 from mezha.engine import Engine, Framed, State, as_view
@@ -24,7 +25,7 @@ from mezha.errors import (
     RemoteProtocolError,
     TruncatedMessage,
 )
-from mezha.framing import Data, Decoder, Delimited, FixedSize, Framing, LengthPrefixed, Lines, Netstring
+from mezha.framing import Data, Decoder, Delimited, FixedSize, Framing, LengthPrefixed, Lines, Netstring, Skipping
 from mezha.limits import Limits, Timeouts
 from mezha.testing import laws
 from mezha.testing.strategies import FRAMINGS, cuttings, messages, streams
@@ -312,6 +313,22 @@ def test_the_error_says_how_slow() -> None:
         assert (caught.value.received, caught.value.seconds) == (7, 2.25)
         engine.receive(b"de", now)  # too late
         engine.expire(now + 100)
+
+
+def test_filler_may_go_on_for_ever_and_is_no_message_that_is_late() -> None:
+    engine = Framed(Stuffed())
+    for now in range(100):
+        engine.receive(b"|" * 100, float(now))
+        assert engine.deadline() is None
+        assert engine.unused() == b""
+    engine.receive(b"|ab", 100.0)
+    assert engine.deadline() == 100 + 10 + 2 / 1024
+    engine.receive(b"c|||", 101.0)
+    assert engine.take(9) == [b"abc"]
+    assert engine.deadline() is None
+    engine.receive(b"", 102.0)
+    with pytest.raises(ClosedByPeer):
+        engine.take()
 
 
 def test_between_messages_there_is_no_hurry() -> None:
@@ -623,6 +640,64 @@ def test_every_method_in_every_state(
     assert engine.state is state
 
 
+# -- what a framing forgives -------------------------------------------------------------------------------------------
+
+
+def test_what_the_framing_forgives_is_no_end() -> None:
+    told: list[RemoteProtocolError] = []
+    engine = Framed(Skipping(Lines()), limits=Limits(max_message=3), tell=told.append)
+    assert engine.forgiven == 0
+    engine.receive(b"one\nthree", 0.0)
+    assert engine.take(9) == [b"one"]
+    assert (engine.forgiven, told) == (0, [])
+    assert engine.take(9) == []
+    assert (engine.forgiven, engine.state) == (1, State.OPEN)
+    assert isinstance(told[0], MessageTooLarge)
+    engine.receive(b" and more\nsix\n", 1.0)
+    assert engine.take(9) == [b"six"]
+    engine.receive(b"", 2.0)
+    with pytest.raises(ClosedByPeer):
+        engine.take()
+    assert engine.forgiven == len(told) == 1
+
+
+def test_nobody_need_be_told() -> None:
+    engine = Framed(Skipping(Lines()), limits=Limits(max_message=3))
+    engine.receive(b"three\nsix\n", 0.0)
+    assert (engine.take(9), engine.forgiven) == ([b"six"], 1)
+    assert Framed(Lines()).forgiven == 0
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_the_end_inside_a_message_that_is_skipped_is_none_in_order(broken: bool) -> None:
+    engine = Framed(Skipping(LengthPrefixed(1)), limits=Limits(max_message=3))
+    engine.receive(b"\5thr", 0.0)
+    assert engine.take() == []
+    assert engine.unused() == b""
+    if broken:
+        engine.lost(ConnectionResetError("reset"))
+    engine.receive(b"", 1.0)
+    for _ in range(2):
+        with pytest.raises(ConnectionLost if broken else TruncatedMessage) as caught:
+            engine.take()
+        assert broken == ("; 4 bytes of an unfinished message had arrived" in str(caught.value))
+    assert engine.state is State.FAILED
+
+
+def test_what_is_skipped_does_not_fill_the_inbox() -> None:
+    engine = Framed(Skipping(LengthPrefixed()), limits=Limits(max_message=3, inbox=100))
+    engine.receive((10_000).to_bytes(4, "big") + bytes(200), 0.0)
+    assert engine.full()  # it is for take() to forgive
+    assert engine.take() == []
+    for _ in range(97):
+        engine.receive(bytes(100), 1.0)
+        assert not engine.full()
+        assert engine.unused() == b""
+        assert engine.deadline() is None
+    engine.receive(bytes(100) + b"\0\0\0\1a", 1.0)
+    assert engine.take() == [b"a"]
+
+
 def test_why_this_side_cannot_send() -> None:
     ended, closed = Framed(Lines()), Framed(Lines())
     ended.end()
@@ -861,9 +936,11 @@ class FramedAgainstModel(RuleBasedStateMachine):
     @invariant()
     def what_was_not_handed_out_is_there(self) -> None:
         if hasattr(self, "engine"):
-            start = self.known().starts[self.taken]
+            known = self.known()
+            rest = self.engine.unused()
             if not self.slow:
-                assert self.engine.unused() == self.arrived[start:]
+                assert self.arrived.endswith(rest)
+                assert [0, *known.ends][self.taken] <= len(self.arrived) - len(rest) <= known.starts[self.taken]
 
     @invariant()
     def reading_stops_only_for_something_to_take(self) -> None:
@@ -875,7 +952,7 @@ class FramedAgainstModel(RuleBasedStateMachine):
             if full:
                 self.paused = True
                 assert ready
-                assert buffered >= self.INBOX // 4
+                assert len(self.arrived) - [0, *known.ends][self.taken] >= self.INBOX // 4
             else:
                 assert buffered < self.INBOX or not ready
 

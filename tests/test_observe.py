@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.engine import Engine, Framed, State
-from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, FramingError, LocalProtocolError, MezhaError
-from mezha.framing import Data, LengthPrefixed, Lines
+from mezha.errors import (
+    ClosedByPeer,
+    ClosedByUs,
+    ConnectionLost,
+    FramingError,
+    LocalProtocolError,
+    MessageTooLarge,
+    MezhaError,
+    RemoteProtocolError,
+)
+from mezha.framing import Data, LengthPrefixed, Lines, Skipping
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observed, Observer
 from mezha.settings import Settings
@@ -37,6 +46,9 @@ class Recorder(Observer):
 
     def error(self, error: Exception) -> None:
         self.heard.append(("error", type(error), str(error)))
+
+    def fault_forgiven(self, error: RemoteProtocolError) -> None:
+        self.heard.append(("forgiven", type(error), str(error)))
 
     def state_changed(self, old: State, new: State) -> None:
         self.heard.append(("state", old, new))
@@ -228,6 +240,38 @@ def test_an_observer_that_hears_nothing_is_no_trouble() -> None:
     engine.receive(b"", 0.0)
     with pytest.raises(ClosedByPeer):
         engine.take()
+
+
+@pytest.mark.parametrize("count", [1, 2, 100])
+def test_a_fault_that_is_forgiven_is_heard_in_its_place(count: int) -> None:
+    recorder = Recorder()
+    engine = Settings(Skipping(LengthPrefixed(1)), Limits(max_message=3), observer=recorder).engine()
+    engine.receive(b"\3one\3two\5three\3six\4nine", 1.0)
+    del recorder.heard[:]
+    while engine.take(count):
+        pass
+    assert engine.forgiven == 2
+    told = [("forgiven", MessageTooLarge, f"the peer announced a message of {size} bytes") for size in (5, 4)]
+    runs = [[b"one"], [b"two"]] if count == 1 else [[b"one", b"two"]]
+    heard = [(*one[:2], one[2].partition(";")[0]) if one[0] == "forgiven" else one for one in recorder.heard]
+    assert heard == [
+        *(("messages received", run) for run in runs),
+        told[0],
+        ("messages received", [b"six"]),
+        told[1],
+    ]
+
+
+def test_who_is_told_what_is_forgiven_may_fail() -> None:
+    class Unhappy(Observer):
+        def fault_forgiven(self, error: RemoteProtocolError) -> None:
+            raise RuntimeError("no more disk")
+
+    engine = Settings(Skipping(Lines()), Limits(max_message=3), observer=Unhappy()).engine()
+    engine.receive(b"three\nsix\n", 0.0)
+    with pytest.raises(RuntimeError, match="no more disk"):
+        engine.take()
+    assert engine.take() == [b"six"]  # the connection is unharmed
 
 
 def test_what_an_observer_raises_reaches_the_user() -> None:

@@ -31,6 +31,7 @@ MODULES = [
     "mezha.testing.script",
     "mezha.testing.shrinking",
     "mezha.testing.strategies",
+    "mezha.testing.vectors",
     "mezha.testing.wire",
 ]
 

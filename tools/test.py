@@ -3,7 +3,8 @@
 The laws are tried with many examples on the default interpreter, and with fewer on the others, which leave out what
 tells systems apart rather than interpreters. What can be compiled has to be; where there is no compiler, say
 ``MEZHA_BUILD=pure``. Without arguments, the tests of what has a compiled twin run a second time on the default
-interpreter, in plain Python, and it is measured there whether the lower floors are covered.
+interpreter, in plain Python, and it is measured there whether the lower floors are covered. The tests that talk to real
+programs run on the default interpreter only; what they need of Debian is installed first.
 """
 
 import os
@@ -13,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import debian
 from interpreters import supported
 
 ROOT = Path(__file__).parent.parent
@@ -20,13 +22,15 @@ ROOT = Path(__file__).parent.parent
 SOURCES = [ROOT / "pyproject.toml", ROOT / "setup.py", *ROOT.glob("src/**/*.py[xd]")]
 #: The tests of what has a compiled twin, and of what stands right on it.
 TWINS = ["tests/framing", "tests/test_engine.py", "tests/blocking"]
+#: The tests that talk to real programs, which need the extra of that name.
+PEERS = "tests/peers"
 #: Tests of systems, networks and other programs: once is enough.
-ONCE = ["tests/fire", "tests/benchmarks"]
+ONCE = [PEERS, "tests/fire", "tests/benchmarks"]
 #: Seconds after which a run is taken to hang, in spite of the time limit of each test.
 PATIENCE = 1200
 
 
-def environment(interpreter: str) -> Path:
+def environment(interpreter: str, extras: str) -> Path:
     """Return the Python of a virtual environment for the tests, made if need be; it is new when a source of it is."""
     version = subprocess.run(
         [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
@@ -42,7 +46,7 @@ def environment(interpreter: str) -> Path:
         subprocess.run([interpreter, "-m", "venv", "--clear", folder], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         build = {"MEZHA_BUILD": "native", **os.environ}
-        subprocess.run([*pip, "--editable", f"{ROOT}[test]"], check=True, env=build)
+        subprocess.run([*pip, "--editable", f"{ROOT}[{extras}]"], check=True, env=build)
         stamp.touch()
     return python
 
@@ -70,18 +74,22 @@ def passes(python: Path, name: str, arguments: list[str], **settings: str) -> bo
 
 def main() -> int:
     """Run pytest on each interpreter, all of them even if one fails; return the number of failures."""
+    if debian.main() and os.environ.get("CI"):
+        return 1
     arguments = sys.argv[1:]
     failed: list[str] = []
     quick = {"HYPOTHESIS_PROFILE": os.environ.get("HYPOTHESIS_PROFILE") or "light"}
-    fewer = arguments or [f"--ignore={path}" for path in ONCE]
     for place, interpreter in enumerate(supported()):
-        python = environment(interpreter)
+        if place and any(argument.startswith(PEERS) for argument in arguments):
+            break
+        python = environment(interpreter, "test" if place else "peers,test")
         name = f"CPython {python.parent.parent.name}"
-        if not (passes(python, name, fewer, **quick) if place else passes(python, name, arguments)):
+        there, settings = ([f"--ignore={path}" for path in ONCE if path not in arguments], quick) if place else ([], {})
+        if not passes(python, name, [*arguments, *there], **settings):
             failed.append(name)
         if place or arguments:
             continue
-        if not passes(python, f"{name}, plain", TWINS, MEZHA_PURE="1"):
+        if not passes(python, f"{name}, plain", TWINS, MEZHA_PURE="1", **quick):
             failed.append(f"{name}, plain")
         print("-- coverage", flush=True)
         if subprocess.run([python, ROOT / "tools" / "coverage_by_module.py"]).returncode:

@@ -10,9 +10,10 @@ from mezha.errors import (
     ConnectionLost,
     LocalProtocolError,
     MessageTooSlow,
+    RemoteProtocolError,
     TruncatedMessage,
 )
-from mezha.framing import Data, Framing
+from mezha.framing import Data, Forgiving, Framing
 from mezha.framing.kernels import Outgoing
 from mezha.limits import Limits, Timeouts
 
@@ -144,9 +145,17 @@ class Engine(ABC):
     def unused(self) -> bytes:
         """Return the bytes that arrived and were not handed out in messages."""
 
+    @property
+    @abstractmethod
+    def forgiven(self) -> int:
+        """How many faults of the peer were passed over so far, since the framing forgives them."""
+
 
 class Framed(Engine):
-    """A bare framing, for any peer: messages, a limit, an end, and nothing else."""
+    """A bare framing, for any peer: messages, a limit, an end, and nothing else.
+
+    ``tell`` hears of each fault that the framing forgives, where it does (``Skipping``, ``Resyncing``).
+    """
 
     __slots__ = (
         "_arrived",
@@ -155,9 +164,10 @@ class Framed(Engine):
         "_closed",
         "_cut",
         "_decoder",
-        "_encode",
         "_ended",
         "_failed",
+        "_forgiving",
+        "_framing",
         "_full",
         "_limits",
         "_outgoing",
@@ -171,11 +181,21 @@ class Framed(Engine):
         "space",
     )
 
-    def __init__(self, framing: Framing, *, limits: Limits | None = None, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self,
+        framing: Framing,
+        *,
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+        tell: Callable[[RemoteProtocolError], object] | None = None,
+    ) -> None:
         self._limits = limits or Limits()
         self._timeouts = timeouts or framing.timeouts
-        self._decoder = framing.decoder(limit=self._limits.max_message)
-        self._encode = framing.encode
+        self._decoder = decoder = framing.decoder(limit=self._limits.max_message)
+        self._forgiving = decoder if isinstance(decoder, Forgiving) else None
+        if self._forgiving:
+            self._forgiving.tell = tell
+        self._framing = framing
         self._outgoing = Outgoing(framing, self._limits.max_message, self._limits.outbox)
         self.push = self._outgoing.push
         self.pop = self._decoder.pop
@@ -219,7 +239,7 @@ class Framed(Engine):
                 size=size,
                 limit=limit,
             )
-        self._outgoing.put(self._encode(message))
+        self._outgoing.put(self._framing.encode(message))
 
     @property
     def outgoing_size(self) -> int:
@@ -283,8 +303,11 @@ class Framed(Engine):
     def deadline(self) -> float | None:
         """Return when the message at the front must have been finished."""
         grace = self._timeouts.message
-        buffered = self._decoder.buffered
-        if not buffered or grace is None or self._slow or self._decoder.ended or self._decoder.ready:
+        decoder = self._decoder
+        if not decoder.buffered or grace is None or self._slow or decoder.ended or decoder.ready:
+            return None
+        buffered = decoder.buffered  # without what belongs to no message: ready has looked
+        if not buffered:
             return None
         self._note_taken()
         return self._begun + grace + buffered / self._timeouts.min_rate
@@ -322,6 +345,11 @@ class Framed(Engine):
     def unused(self) -> bytes:
         """Return the bytes that arrived and were not handed out in messages."""
         return self._decoder.unused()
+
+    @property
+    def forgiven(self) -> int:
+        """How many faults were passed over so far."""
+        return self._forgiving.forgiven if self._forgiving else 0
 
     def _note_taken(self) -> None:
         """Where a message has been taken, the one behind it began to arrive when bytes last did, at the latest."""

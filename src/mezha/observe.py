@@ -1,6 +1,7 @@
 """Watch a connection: an observer is told what an engine does. Without one, there is no code in the way."""
 
 from mezha.engine import Engine, State
+from mezha.errors import RemoteProtocolError
 from mezha.framing import Data
 
 __all__ = ["Observed", "Observer"]
@@ -27,6 +28,12 @@ class Observer:
 
     def error(self, error: Exception) -> None:
         """Hear of an error raised for what was asked: a refusal, the end, a fault of the peer."""
+
+    def fault_forgiven(self, error: RemoteProtocolError) -> None:
+        """Hear of a fault of the peer that is passed over, with the error that would have been raised for it.
+
+        It is told in its place: behind the messages before it, and before those behind it.
+        """
 
     def state_changed(self, old: State, new: State) -> None:
         """Hear of a change of state."""
@@ -132,6 +139,11 @@ class Observed(Engine):
     def unused(self) -> bytes:
         """Return the bytes that were not handed out."""
         return self._engine.unused()
+
+    @property
+    def forgiven(self) -> int:
+        """How many faults were passed over so far."""
+        return self._engine.forgiven
 
     def _failed(self, error: Exception) -> None:
         self._observer.error(error)

@@ -12,7 +12,7 @@ import pytest
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, Limits, LocalProtocolError, Timeouts, TruncatedMessage
 from mezha.asyncio import Peer, connect, listen, wrap
 from mezha.engine import State
-from mezha.framing import LengthPrefixed, Lines
+from mezha.framing import LengthPrefixed, Lines, Skipping
 from mezha.testing.conformance import certificates
 
 RESET = b"\1\0\0\0\0\0\0\0"
@@ -63,6 +63,14 @@ async def test_addresses_and_repr_stay() -> None:
     assert repr(peer) == f"<mezha.asyncio.Peer {here} -> {there}, closed>"
     assert (peer.local_address, peer.remote_address) == (here, there)
     other.close()
+
+
+async def test_what_was_forgiven_is_counted() -> None:
+    one, other = _tcp()
+    async with wrap(one, Lines()) as peer, wrap(other, Skipping(Lines()), limits=Limits(max_message=3)) as far:
+        await peer.send_many([b"three", b"one", b"seven", b"two"])
+        assert (await far.recv(), await far.recv()) == (b"one", b"two")
+        assert (far.forgiven, peer.forgiven) == (2, 0)
 
 
 async def test_states_of_an_orderly_life() -> None:

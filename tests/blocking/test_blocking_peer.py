@@ -29,7 +29,7 @@ from mezha import (
 )
 from mezha.blocking import Peer, wrap
 from mezha.engine import Framed, State
-from mezha.framing import Framing, LengthPrefixed, Lines
+from mezha.framing import Framing, LengthPrefixed, Lines, Skipping
 from mezha.testing.conformance import certificates
 
 Sockets = tuple[socket.socket, socket.socket]
@@ -84,6 +84,14 @@ def test_addresses_and_repr_stay(tcp: Sockets) -> None:
         assert (peer.local_address, peer.remote_address) == (here, there)
     assert repr(peer) == f"<mezha.blocking.Peer {here} -> {there}, closed>"
     assert (peer.local_address, peer.remote_address) == (here, there)
+
+
+def test_what_was_forgiven_is_counted(tcp: Sockets) -> None:
+    one, other = tcp
+    with wrap(one, Lines()) as peer, wrap(other, Skipping(Lines()), limits=Limits(max_message=3)) as far:
+        peer.send_many([b"three", b"one", b"seven", b"two"])
+        assert (far.recv(), far.recv()) == (b"one", b"two")
+        assert (far.forgiven, peer.forgiven) == (2, 0)
 
 
 def test_states_of_an_orderly_life(tcp: Sockets) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from mezha.cli.options import FRAMINGS, FRAMINGS_HELP, Parser, Place, parse_place, parse_size
 from mezha.framing import parse_framing
-from mezha.framing.names import NAMES
+from mezha.framing.names import NAMES, PREFIXES
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_no_size(text: str) -> None:
 
 
 def test_the_help_shows_every_framing_as_it_can_be_typed() -> None:
-    assert set(FRAMINGS) == set(NAMES)
+    assert set(FRAMINGS) == NAMES.keys() | PREFIXES.keys()
     for name, (form, _) in FRAMINGS.items():
-        assert type(parse_framing(form)) is NAMES[name]
+        assert type(parse_framing(form)) is {**NAMES, **PREFIXES}[name]
         assert form in FRAMINGS_HELP
     assert max(map(len, FRAMINGS_HELP.splitlines())) <= 80
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stuffed_framings import InPieces, Stuffed
 
 from mezha.engine import Framed
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
 from mezha.framing import Data, Decoder, Frame, Framing, Need, parse_framing
-from mezha.testing import laws
+from mezha.testing import check_framing, laws
 from mezha.testing.strategies import cuttings
 
 
@@ -80,8 +81,46 @@ def test_it_serves_an_engine() -> None:
 
 
 def test_it_has_no_string_form() -> None:
-    with pytest.raises(ValueError, match="no framing is called 'mllp'"):
-        parse_framing("mllp")
+    with pytest.raises(ValueError, match="no framing is called 'own'"):
+        parse_framing("own")
+    assert parse_framing("mllp") != framing  # which mezha has as well
+
+
+# -- messages that do not stand in the stream as they are -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", [Stuffed(), InPieces(1), InPieces(3)], ids=str)
+@given(message=st.lists(st.sampled_from(b"|\\pb0a\x80\x83\x01"), max_size=12).map(bytes))
+def test_a_message_in_another_form_comes_back(framing: Framing, message: bytes) -> None:
+    laws.check_inverse(framing, message)
+    laws.check_inverse(framing, message[:3], bytearray(message[3:]))
+    laws.check_limit(framing, message)
+
+
+stuffed = st.lists(st.sampled_from((b"||", b"|", b"\\", b"\\p", b"\\b", b"\\0|", b"ab|", b"c"))).map(b"".join)
+in_pieces = st.lists(st.sampled_from((b"\1a", b"\x81b", b"\2cd", b"\x80", b"\x82ef", b"\0"))).map(b"".join)
+
+
+@given(stuffed, st.integers(0, 5), st.data())
+def test_stuffed_messages_at_any_cut(stream: bytes, limit: int, data: st.DataObject) -> None:
+    laws.check_split(Stuffed(), stream, limit)
+    laws.check_any_cut(Stuffed(), stream, limit, [data.draw(cuttings(stream))])
+    laws.check_reverse(Stuffed(), stream, limit, same=lambda read, written: written in (read, b"|" + read))
+
+
+@given(in_pieces, st.integers(0, 5), st.data())
+def test_pieces_at_any_cut(stream: bytes, limit: int, data: st.DataObject) -> None:
+    laws.check_split(InPieces(), stream, limit)
+    laws.check_any_cut(InPieces(), stream, limit, [data.draw(cuttings(stream))])
+
+
+@pytest.mark.parametrize("framing", [Stuffed(), InPieces(1), InPieces(100)], ids=str)
+def test_messages_in_another_form_are_linear(framing: Framing) -> None:
+    for size in (1 << 13, 1 << 14):
+        laws.check_linear(framing, b"|" * size)
+    laws.check_linear(framing, b"|" * (1 << 18), piece=1 << 10)
+    laws.check_backlog_is_cheap(framing, b"a|b", feed_and_take)
+    check_framing(framing)
 
 
 # -- the laws notice ---------------------------------------------------------------------------------------------------

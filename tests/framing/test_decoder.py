@@ -1,11 +1,13 @@
 """The decoder: any cut, same outcome; one limit; linear; and what it says of a framing that is wrong."""
 
+import re
 import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stuffed_framings import Stuffed
 
 from mezha.errors import FramingError, MessageTooLarge, TruncatedMessage
 from mezha.framing import (
@@ -19,7 +21,10 @@ from mezha.framing import (
     Lines,
     Need,
     Netstring,
+    Resume,
+    Skip,
     VarintPrefixed,
+    Verdict,
 )
 from mezha.testing import cuts, laws
 from mezha.testing.strategies import FRAMINGS, cuttings, messages, streams
@@ -182,7 +187,7 @@ def test_nothing_may_follow_the_end() -> None:
         decoder.feed(b"abc")
 
 
-@pytest.mark.parametrize("framing", [Lines(), Netstring()], ids=str)  # with a kernel, and without
+@pytest.mark.parametrize("framing", [Lines(), Stuffed()], ids=str)  # with a kernel, and without
 @pytest.mark.parametrize("count", [0, -1])
 def test_nothing_wanted_is_nothing_taken(framing: Framing, count: int) -> None:
     decoder = framing.decoder()
@@ -253,14 +258,14 @@ def test_bytes_of_any_kind_are_copied() -> None:
 class Wrong(Framing):
     """Answers as it is told."""
 
-    def __init__(self, *verdicts: Frame | Need | Exception) -> None:
+    def __init__(self, *verdicts: Verdict | Exception) -> None:
         self.verdicts = list(verdicts)
-        self.asked: list[tuple[bytes, int]] = []
+        self.asked: list[tuple[bytes, Resume]] = []
 
     def encode(self, *parts: Data) -> tuple[Data, ...]:
         return parts
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: Resume = 0) -> Verdict:
         self.asked.append((bytes(buffer), resume))
         verdict = self.verdicts[0] if len(self.verdicts) == 1 else self.verdicts.pop(0)
         if isinstance(verdict, Exception):
@@ -272,7 +277,7 @@ class Wrong(Framing):
 
 
 @pytest.mark.parametrize(
-    "frame",
+    "verdict",
     [
         Frame(0, 0, 0),  # no progress: a loop without end
         Frame(0, 3, 4),  # past what is there
@@ -281,16 +286,28 @@ class Wrong(Framing):
         Frame(2, 1, 3),
         Frame(0, -1, 3),
         Frame(0, 0, -1),
+        Frame(0, 0, 0, b"message"),
+        Frame(0, 3, 4, b"message"),
+        Frame(0, 3, 3, bytearray(b"message")),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        Skip(0),
+        Skip(-1),
+        Skip(4),
+        (0, 1, 1),  # what only looks like one
+        None,
     ],
 )
-def test_an_impossible_frame_is_the_fault_of_the_framing(frame: Frame) -> None:
-    decoder = Wrong(frame).decoder()
+def test_an_impossible_answer_is_the_fault_of_the_framing(verdict: Verdict) -> None:
+    decoder = Wrong(verdict).decoder()
     decoder.feed(b"abc")
     assert decoder.ready
     takes: list[Callable[[], object]] = [decoder.take, lambda: list(decoder)]
     for take in takes:
-        with pytest.raises(ValueError, match=r"^Wrong\(\) is wrong: its split\(\) returned Frame\(.*\) for 3 bytes$"):
+        with pytest.raises(
+            ValueError, match=rf"^Wrong\(\) is wrong: its split\(\) returned {re.escape(str(verdict))} for 3"
+        ):
             take()
+    assert decoder.unused() == b"abc"
+    assert decoder.skipped == 0
 
 
 @pytest.mark.parametrize("size", [-1, 0, 3])
@@ -319,6 +336,46 @@ def test_split_is_asked_when_it_wants_to_be_and_told_where_it_was() -> None:
     assert framing.asked == [(b"a", 0), (b"abcd", 2), (b"abcdef", 3)]
     assert decoder.take() == [b"f"]
     assert framing.asked[3:] == [(b"f", 0)]
+
+
+def test_split_may_remember_more_than_a_place() -> None:
+    framing = Wrong(Need(2, (1, 7)), Need(3, (2, 8)), Frame(0, 3, 3), Need(9))
+    decoder = framing.decoder()
+    for byte in cuts.byte_by_byte(b"abc"):
+        decoder.feed(byte)
+        assert decoder.take() == ([b"abc"] if byte == b"c" else [])
+    decoder.feed(b"d")
+    assert decoder.take() == []
+    assert framing.asked == [(b"a", 0), (b"ab", (1, 7)), (b"abc", (2, 8)), (b"d", 0)]
+
+
+def test_a_message_may_be_another_than_the_bytes() -> None:
+    decoder = Wrong(Frame(0, 2, 2, b"A"), Frame(1, 1, 3, b"")).decoder()
+    decoder.feed(b"abcde")
+    assert decoder.take(2) == [b"A", b""]
+    assert decoder.buffered == 0
+
+
+def test_what_belongs_to_no_message_is_left_out_and_counted() -> None:
+    framing = Wrong(Skip(1), Skip(2), Need(2), Frame(0, 2, 2), Skip(1), Skip(1))
+    decoder = framing.decoder()
+    decoder.feed(b"abcd")
+    assert (decoder.skipped, decoder.buffered, decoder.unused()) == (0, 4, b"abcd")
+    assert not decoder.ready  # which has to look
+    assert (decoder.skipped, decoder.buffered, decoder.unused()) == (3, 1, b"d")
+    decoder.feed(b"ef")
+    decoder.feed(b"")
+    assert decoder.take(9) == [b"de"]
+    assert decoder.take(9) == []  # an orderly end
+    assert (decoder.skipped, decoder.buffered) == (4, 0)
+    assert [asked for asked, _ in framing.asked] == [b"abcd", b"bcd", b"d", b"def", b"f"]
+
+
+def test_what_belongs_to_no_message_is_as_much_a_step_as_a_message() -> None:
+    decoder = Wrong(Skip(1), Need(2)).decoder()
+    decoder.feed(b"ab")
+    assert decoder.take() == []
+    assert decoder.moved
 
 
 def test_an_error_of_another_kind_stays_what_it_is() -> None:

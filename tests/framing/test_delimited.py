@@ -1,16 +1,19 @@
 """Delimited and Lines: what they carry, what they refuse, and the edges of markers and limits."""
 
+from collections.abc import Callable
+
 import pytest
+from forgiving import TOO_LARGE, cut_off, told
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mezha.errors import LocalProtocolError, MessageTooLarge
-from mezha.framing import Delimited, Frame, Framing, Lines, Need, parse_framing
+from mezha.framing import Delimited, Frame, Framing, Lines, Need, Resyncing, Skipping, Verdict, parse_framing
 from mezha.limits import Timeouts
 from mezha.testing import cuts, laws
 
 
-def split(framing: Framing, data: bytes, limit: int = 100, resume: int = 0) -> Frame | Need:
+def split(framing: Framing, data: bytes, limit: int = 100, resume: int = 0) -> Verdict:
     return framing.split(bytearray(data), limit, resume)
 
 
@@ -262,3 +265,22 @@ def test_a_person_types() -> None:
 def test_a_number_is_no_marker() -> None:
     with pytest.raises(TypeError, match="bytes-like"):
         Delimited(10)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# -- behind a fault ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tolerant", [Skipping, Resyncing])
+@pytest.mark.parametrize(
+    ("framing", "stream", "found"),
+    [
+        (Lines(), b"abcdef\none\nabcdefg\r\n\n", [TOO_LARGE, b"one", TOO_LARGE, b""]),
+        (Lines(), b"one\nabcdefg", [b"one", TOO_LARGE, cut_off(7, 8)]),
+        (Delimited(b"--"), b"abcdef-a--a--", [TOO_LARGE, b"a"]),
+        (Delimited(b"--"), b"abcdefgh-", [TOO_LARGE, cut_off(9, 10)]),
+    ],
+)
+def test_what_is_over_the_limit_is_skipped(
+    tolerant: Callable[[Framing], Framing], framing: Framing, stream: bytes, found: list[bytes | str]
+) -> None:
+    assert told(tolerant(framing), stream) == found

@@ -5,12 +5,13 @@ import re
 from typing import Any
 
 import pytest
+from forgiving import TOO_LARGE, cut_off, told
 from hypothesis import example, given
 from hypothesis import strategies as st
 from vast import Vast
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import Frame, LengthPrefixed, Need, parse_framing
+from mezha.framing import Frame, Framing, LengthPrefixed, Need, Resyncing, Skipping, parse_framing
 from mezha.testing import laws
 from mezha.testing.strategies import length_prefixed
 
@@ -485,3 +486,29 @@ def test_other_options_are_refused(options: list[str]) -> None:
 
 def test_what_is_not_said_is_as_usual() -> None:
     assert LengthPrefixed.parse([]) == LengthPrefixed.parse(["4"]) == LengthPrefixed()
+
+
+# -- behind a fault ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("framing", "stream", "found"),
+    [
+        (LengthPrefixed(1), b"\1a\6abcdef\1b", [b"a", TOO_LARGE, b"b"]),
+        (LengthPrefixed(1), b"\6abcdef", [TOO_LARGE]),
+        (LengthPrefixed(1), b"\6abcde", [TOO_LARGE, cut_off(6, 7)]),
+        (LengthPrefixed(1), b"\6", [TOO_LARGE, cut_off(1, 7)]),
+        (LengthPrefixed(8), b"\xff" * 8, [TOO_LARGE, cut_off(8, 2**64 + 7)]),
+        (LengthPrefixed(1, offset=1, adjust=-2, strip=0), b"a\7abcdea\3b", [TOO_LARGE, b"a\3b"]),
+    ],
+)
+def test_what_is_over_the_limit_is_skipped(framing: Framing, stream: bytes, found: list[bytes | str]) -> None:
+    assert told(Skipping(framing), stream) == found
+
+
+def test_what_is_fixed_in_front_is_looked_for() -> None:
+    framing = LengthPrefixed(1, offset=2, fixed=b"OK")
+    assert told(Resyncing(framing), b"OK\1a?OK\6OK\1b") == [b"a", "FramingError", TOO_LARGE, b"b"]
+    assert framing.past_garbage()
+    assert LengthPrefixed().past_garbage() is None
+    assert LengthPrefixed(1, strip=2, fixed=b"!").past_garbage() is None  # it stands behind the length

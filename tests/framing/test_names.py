@@ -7,16 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.framing import (
+    Checked,
     Delimited,
     FixedSize,
     Framing,
     LengthPrefixed,
     Lines,
     Netstring,
+    Resyncing,
+    Skipping,
     VarintPrefixed,
     names,
     parse_framing,
 )
+from mezha.framing.checksums import CHECKSUMS
 from mezha.testing.strategies import FRAMINGS
 
 
@@ -43,6 +47,11 @@ def test_every_framing_is_named_and_found_by_its_name(framing: Framing) -> None:
         (r"delimited:\x7c\377\0\41\u00e4", Delimited(b"|\xff\0!\xe4")),
         ("lines", Lines()),
         ("fixed:512", FixedSize(512)),
+        ("skip:lines", Skipping(Lines())),
+        (r"skip:delimited:\n", Skipping(Delimited(b"\n"))),
+        ("checked:crc32:lines", Checked(Lines(), "crc32")),
+        ("resync:checked:sum8:length:2", Resyncing(Checked(LengthPrefixed(2), "sum8"))),
+        ("resync:length:1:offset=1:fixed=ca", Resyncing(LengthPrefixed(1, offset=1, fixed=b"\xca"))),
     ],
 )
 def test_what_the_forms_mean(text: str, framing: Framing) -> None:
@@ -89,6 +98,12 @@ def test_what_the_forms_mean(text: str, framing: Framing) -> None:
                 "give fixed= those 1 bytes (not 0), or keep them with a smaller strip="
             ),
         ),
+        ("skip:fixed:3", "fixed:3 cannot skip a message over the limit: nothing says where it ends"),
+        ("skip:skip:lines", "skip:lines cannot skip a message over the limit: nothing says where it ends"),
+        ("resync:varint", "varint cannot find its way back: nothing in it tells where a message begins"),
+        ("checked:skip:lines", f"no checksum is called 'skip'; there are {', '.join(CHECKSUMS)}"),
+        ("checked:sum8:skip:lines", "skip:lines forgives, and would have to stand in front: skip:checked"),
+        ("skip:fixed", "its one option is the size of every message, in bytes"),
     ],
 )
 def test_a_form_that_names_nothing_says_why(text: str, why: str) -> None:
@@ -98,13 +113,21 @@ def test_a_form_that_names_nothing_says_why(text: str, why: str) -> None:
     assert isinstance(caught.value.__cause__, ValueError)
 
 
-@pytest.mark.parametrize("text", ["", "lenght", "Lines", "lines ", ":lines"])
+@pytest.mark.parametrize(
+    "text", ["", "lenght", "Lines", "lines ", ":lines", "skip", "skip:", "skip:lenght", "checked", "checked:crc32"]
+)
 def test_an_unknown_name_is_answered_with_those_that_are(text: str) -> None:
-    name = text.partition(":")[0]
-    known = "length, varint, netstring, delimited, lines, fixed"
+    name = text.removeprefix("skip:").partition(":")[0]
+    known = ", ".join(names.NAMES) + ", and in front of these skip, resync, checked"
     with pytest.raises(ValueError, match=f"^no framing is called {name!r}; there are {known}$"):
         parse_framing(text)
 
 
 def test_every_framing_has_a_name_and_is_tested_by_it() -> None:
     assert set(names.NAMES.values()) == set(FRAMINGS)
+
+
+def test_what_stands_in_front_of_a_name_is_none_itself() -> None:
+    assert not names.PREFIXES.keys() & names.NAMES.keys()
+    with pytest.raises(ValueError, match="names no framing: skip:lines cannot skip"):
+        parse_framing("skip:" * 10_000 + "lines")

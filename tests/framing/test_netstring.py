@@ -1,11 +1,12 @@
 """Netstring: a length in digits, a colon, a comma, and no leeway."""
 
 import pytest
+from forgiving import TOO_LARGE, cut_off, told
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mezha.errors import FramingError, MessageTooLarge
-from mezha.framing import Frame, Need, Netstring
+from mezha.framing import Frame, Need, Netstring, Skipping
 from mezha.testing import laws
 
 framing = Netstring()
@@ -21,7 +22,7 @@ def test_a_length_a_colon_the_message_and_a_comma() -> None:
     assert split(b"6:Hello!,6:World!,") == Frame(2, 8, 9)
     assert split(b"0:,") == Frame(2, 2, 3)
     assert split(b"12:hello world!,") == Frame(3, 15, 16)  # Bernstein's example
-    assert framing.run() is None
+    assert framing.run()(b"6:Hello!,0:,1:", 0, 100, 9) == ([b"Hello!", b""], 12)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,28 @@ def test_it_has_no_options() -> None:
     assert Netstring.parse([]) == framing
     with pytest.raises(ValueError, match=r"^it takes no options$"):
         Netstring.parse([""])
+
+
+MOST = "a netstring begins with at most 20 digits and a colon, and "
+
+
+@pytest.mark.parametrize(
+    ("stream", "found"),
+    [
+        (b"6:abcdef,1:a,", [TOO_LARGE, b"a"]),
+        (b"0:,10:abcdefghij,1:a,", [b"", TOO_LARGE, b"a"]),
+        (b"6:abcdef", [TOO_LARGE, cut_off(8, 9)]),
+        (b"6:abc", [TOO_LARGE, cut_off(5, 8)]),
+        (b"123", [TOO_LARGE, cut_off(3, 4)]),
+        (b"6:abcdef;", [TOO_LARGE, "FramingError: a netstring must end with a comma, and ends with 0x3b"]),
+        (b"12ab", [TOO_LARGE, f"FramingError: {MOST}byte 2 is 'a' (0x61)"]),
+        (b"12/", [TOO_LARGE, f"FramingError: {MOST}byte 2 is '/' (0x2f)"]),
+        (b"9" * 20, [TOO_LARGE, cut_off(20, 21)]),
+        (b"9" * 20 + b":", [TOO_LARGE, cut_off(21, 10**20 + 20)]),
+        (b"9" * 21, [TOO_LARGE, f"FramingError: {MOST}byte 20 is '9' (0x39)"]),
+        (b"a", ["FramingError: a netstring begins with digits and a colon, and byte 0 is 'a' (0x61)"]),
+    ],
+)
+def test_what_is_over_the_limit_is_skipped(stream: bytes, found: list[bytes | str]) -> None:
+    assert told(Skipping(Netstring()), stream) == found
+    laws.check_forgiving(Skipping(Netstring()), stream, 5)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mezha.framing.strangers import describe
+from mezha.framing.strangers import clue, describe
 
 KNOWN = [
     (b"GET / HTTP/1.1\r\n", "an HTTP request"),
@@ -35,3 +35,8 @@ def test_others_are_not(first: bytes) -> None:
 
 def test_two_bytes_are_enough_for_tls() -> None:
     assert str(describe(b"\x16\x03")).startswith("a TLS ClientHello")
+
+
+def test_a_clue_goes_on_with_a_sentence() -> None:
+    assert clue(b"GET ") == ". Its first bytes are b'GET ': this looks like an HTTP request"
+    assert clue(b"\0\0\0\7") == ""

@@ -1,12 +1,13 @@
 """VarintPrefixed: a length in base 128, minimal and of 32 bits at most."""
 
 import pytest
+from forgiving import TOO_LARGE, cut_off, told
 from hypothesis import example, given
 from hypothesis import strategies as st
 from vast import Vast
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import Frame, Need, VarintPrefixed
+from mezha.framing import Frame, Need, Skipping, VarintPrefixed
 from mezha.testing import laws
 
 framing = VarintPrefixed()
@@ -109,3 +110,15 @@ def test_it_has_no_options() -> None:
     assert VarintPrefixed.parse([]) == framing
     with pytest.raises(ValueError, match=r"^it takes no options$"):
         VarintPrefixed.parse(["32"])
+
+
+@pytest.mark.parametrize(
+    ("stream", "found"),
+    [
+        (b"\6abcdef\x80\1" + bytes(128) + b"\1b", [TOO_LARGE, TOO_LARGE, b"b"]),
+        (b"\x80\1" + bytes(127), [TOO_LARGE, cut_off(129, 130)]),
+        (b"\xff\xff\xff\xff\x0f", [TOO_LARGE, cut_off(5, 2**32 + 4)]),
+    ],
+)
+def test_what_is_over_the_limit_is_skipped(stream: bytes, found: list[bytes | str]) -> None:
+    assert told(Skipping(VarintPrefixed()), stream) == found

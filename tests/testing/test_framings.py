@@ -8,7 +8,7 @@ from faulty_framings import Byte
 from hypothesis import given, settings
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import Data, Delimited, FixedSize, Frame, Framing, LengthPrefixed, Need, parse_framing
+from mezha.framing import Data, Delimited, FixedSize, Frame, Framing, LengthPrefixed, Need, Verdict, parse_framing
 from mezha.testing import check_framing, laws
 from mezha.testing.strategies import length_prefixed
 
@@ -53,7 +53,7 @@ class Remembers(Byte):
 
     calls = 0
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         Remembers.calls += 1
         if Remembers.calls % 500 == 0:
             raise FramingError("tired")

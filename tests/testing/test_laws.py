@@ -6,11 +6,12 @@ from types import SimpleNamespace
 
 import faulty_framings as faulty
 import pytest
-from faulty_framings import Byte, DecodedBy
+from faulty_framings import Byte, DecodedBy, ForgivenBy, Past
+from stuffed_framings import InPieces, Stuffed
 
 from mezha.engine import Framed
 from mezha.errors import LocalProtocolError, MessageTooLarge
-from mezha.framing import Data, Decoder, Frame, Framing, Lines, Need
+from mezha.framing import Data, Decoder, Forgiving, Frame, Framing, Lines, Need, Skipping
 from mezha.testing import laws
 
 SOUND = b"\1a\2bc"
@@ -51,6 +52,20 @@ def reverse(framing: Framing) -> None:
     laws.check_reverse(framing, b"\1a\x82bc", LIMIT)
 
 
+def forgiving(stream: bytes) -> Callable[[Framing], None]:
+    def check(framing: Framing) -> None:
+        laws.check_forgiving(framing, stream, LIMIT)
+
+    return check
+
+
+def skipping(framing: Framing) -> None:
+    laws.check_skipping(framing, [b"a", b"abcdef", b"abcdefg", b"bc"], LIMIT)
+
+
+FORGIVEN = b"\1a\6abcdef\2bc"
+UNFORGIVEN = b"\1a\6abcde"
+
 LAWS = [inverse, split, any_cut(SOUND), any_cut(CUT_OFF), any_cut(TOO_LARGE), limit, linear, memory]
 
 FAULTS: list[tuple[Callable[[Framing], None], Framing, str]] = [
@@ -60,10 +75,15 @@ FAULTS: list[tuple[Callable[[Framing], None], Framing, str]] = [
     (inverse, faulty.NeverWhole(), "for a whole message"),
     (inverse, faulty.EndsLater(), "ends at 5"),
     (inverse, faulty.LosesAByte(), "which is read as b'ab'"),
+    (inverse, faulty.SkipsNothing(), "Skip(end=0) for a whole message"),
+    (inverse, faulty.SkipsAll(), "Skip(end=4) for a whole message"),
     (inverse, faulty.LosesTheNext(), "three times b'abc' is read as"),
     (reverse, faulty.ReadsMore(), r"read b'\x82bc', wrote b'\x02bc'"),
     (split, faulty.EatsTheBuffer(), "split() must not change the buffer"),
     (split, faulty.LooksAhead(), "more bytes have changed the answer"),
+    (split, faulty.SkipsLess(), "more bytes have changed the answer"),
+    (split, faulty.SkipsNothing(), "bytes that belong to no message are one or more"),
+    (split, faulty.StandsStill(), "a frame has one byte or more"),
     (split, faulty.AsksTooMuch(), "asked too late"),
     (split, faulty.AsksForNothing(), "asks for no more"),
     (split, faulty.TrustsResume(), "resumed from"),
@@ -97,6 +117,19 @@ FAULTS: list[tuple[Callable[[Framing], None], Framing, str]] = [
     (limit, DecodedBy(faulty.NamesAnotherLimit), "the limit is 2, and the error says"),
     (limit, DecodedBy(faulty.NamesAnotherSize), "the size is 3, and the error says"),
     (limit, DecodedBy(faulty.RefusesTooLate), "[b'?'] comes in front of the error"),
+    (forgiving(FORGIVEN), ForgivenBy(faulty.ForgivesLosing, Past()), "where split() reads [b'a']"),
+    (forgiving(FORGIVEN), ForgivenBy(faulty.ForgivesInOtherWords, Past()), "where split() finds Fault"),
+    (forgiving(SOUND), ForgivenBy(faulty.ForgivesMuch, Past()), "where there is nothing to forgive"),
+    (forgiving(FORGIVEN), ForgivenBy(faulty.ForgivesMoreThanItTells, Past()), "2 faults are forgiven, and 1 were told"),
+    (forgiving(FORGIVEN), ForgivenBy(faulty.ForgivesReadily, Past()), "ready is True, and take() returns []"),
+    (forgiving(UNFORGIVEN), ForgivenBy(faulty.ForgivesUnwillingly, Past(faulty.past_nothing)), "a fault is something"),
+    (forgiving(UNFORGIVEN), ForgivenBy(faulty.ForgivesAll, Past(faulty.past_nothing)), "a fault was forgotten"),
+    (forgiving(UNFORGIVEN), ForgivenBy(faulty.ForgivesDifferently, Past(faulty.past_nothing)), "a fault has changed"),
+    (forgiving(FORGIVEN), Skipping(Past(faulty.past_all)), "and in one piece Forgiveness("),
+    (forgiving(FORGIVEN), DecodedBy(Decoder), "it does not forgive"),
+    (skipping, Past(faulty.past_three), "of [b'a', b'abcdef', b'abcdefg', b'bc'] come [b'a']"),
+    (skipping, Past(faulty.past_nothing), "a message over the limit is skipped, and Fault"),
+    (skipping, Past(faulty.past_two), "2 are skipped, and [Fault"),
     (linear, faulty.TooSoon(), "a message comes from 1 of 201 bytes"),
     (linear, faulty.LosesAByte(), "the message does not come out whole"),
     (linear, faulty.NeverWhole(), "the message does not come out whole"),
@@ -116,6 +149,42 @@ def test_what_is_right_passes(law: Callable[[Framing], None]) -> None:
 def test_what_is_wrong_is_named(law: Callable[[Framing], None], framing: Framing, says: str) -> None:
     with pytest.raises(AssertionError, match=re.escape(says)):
         law(framing)
+
+
+@pytest.mark.parametrize("stream", [SOUND, CUT_OFF, FORGIVEN, UNFORGIVEN])
+def test_who_forgives_rightly_passes(stream: bytes) -> None:
+    forgiving(stream)(Skipping(Past()))
+    forgiving(stream)(ForgivenBy(Forgiving, Past()))
+    skipping(Past())
+
+
+def test_what_comes_of_a_stream_with_a_fault() -> None:
+    found = laws.check_forgiving(Skipping(Past()), FORGIVEN, LIMIT)
+    fault = laws.fault_of(MessageTooLarge("too large", size=6, limit=LIMIT))
+    assert found == laws.Forgiveness([b"a", fault, b"bc"], None, 7, 0)
+    found = laws.check_forgiving(Skipping(Past()), UNFORGIVEN, LIMIT)
+    assert found.fault
+    assert found._replace(fault=None) == laws.Forgiveness([b"a", fault], None, 6, 0)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "skipped", "right"),
+    [(7, 0, True), (6, 1, True), (7, 1, True), (6, 0, False), (8, 0, False), (5, 1, False)],
+)
+def test_what_is_skipped_is_all_that_is_dropped(
+    dropped: int, skipped: int, right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = laws.check_forgiving(Skipping(Past()), b"\6abcdef", LIMIT)
+
+    def other(framing: Framing, stream: bytes, limit: int) -> laws.Forgiveness:
+        return outcome._replace(dropped=dropped, skipped=skipped)
+
+    monkeypatch.setattr(laws, "check_forgiving", other)
+    if right:
+        laws.check_skipping(Past(), [b"abcdef"], LIMIT)
+        return
+    with pytest.raises(AssertionError, match=f"of 7 bytes over the limit {dropped} are dropped"):
+        laws.check_skipping(Past(), [b"abcdef"], LIMIT)
 
 
 def test_a_broken_cut_is_shown() -> None:
@@ -242,6 +311,27 @@ def test_what_is_known_of_a_stream_and_when() -> None:
     assert (reading.known_at, reading.starts, reading.fault_at) == ([2], [0, 2], 3)
     assert reading.fault == laws.fault_of(MessageTooLarge("too large", size=7, limit=LIMIT))
     assert [reading.after(size) for size in range(4)] == [(0, None), (0, None), (1, None), (1, reading.fault)]
+
+
+def test_what_is_known_of_what_belongs_to_no_message() -> None:
+    reading = laws.known(Stuffed(), b"||a\\p||b", LIMIT)
+    assert reading.messages == [b"a|"]
+    assert (reading.known_at, reading.starts, reading.ends) == ([6], [2, 7], [6])
+    assert reading.fronts == [0, 1, 2, 2, 2, 2, 6, 7, 7]
+    reading = laws.known(Stuffed(), b"|abcdef|||", LIMIT - 4)
+    assert (reading.starts, reading.ends, reading.fault_at) == ([1], [], 4)
+    assert reading.fronts == [0] + [1] * 10
+
+
+def test_a_message_that_is_put_together_is_looked_at_twice() -> None:
+    metered = laws.Metered(InPieces(2))
+    decoder = metered.decoder()
+    for byte in b"\2ab\2cd\x81e":
+        decoder.feed(bytes((byte,)))
+        decoder.take()
+    # the head of a piece, then all of it, from where the piece begins; and behind the last, the whole frame once more
+    assert metered.looked == (1 + 3) + (1 + 3) + (1 + 2) + 8
+    assert metered.calls == 6
 
 
 def test_refuses() -> None:

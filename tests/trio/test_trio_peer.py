@@ -12,7 +12,7 @@ from trio_pairs import PAIRS, Calls, memory_pair, reset, rude_pair, socket_pair,
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, Limits, LocalProtocolError, Timeouts, TruncatedMessage
 from mezha.engine import State
-from mezha.framing import LengthPrefixed, Lines
+from mezha.framing import LengthPrefixed, Lines, Skipping
 from mezha.trio import Peer, wrap
 from mezha.trio.stream import as_tls
 
@@ -40,6 +40,14 @@ async def test_addresses_and_repr_stay() -> None:
 async def test_addresses_of_what_has_none() -> None:
     async with memory_pair() as (peer, _):
         assert peer.local_address == peer.remote_address == "unnamed"
+
+
+async def test_what_was_forgiven_is_counted() -> None:
+    one, other = tcp()
+    async with wrap(one, Lines()) as peer, wrap(other, Skipping(Lines()), limits=Limits(max_message=3)) as far:
+        await peer.send_many([b"three", b"one", b"seven", b"two"])
+        assert (await far.recv(), await far.recv()) == (b"one", b"two")
+        assert (far.forgiven, peer.forgiven) == (2, 0)
 
 
 async def test_states_of_an_orderly_life() -> None:

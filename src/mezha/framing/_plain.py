@@ -10,13 +10,13 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from mezha.errors import LocalProtocolError
-from mezha.framing.frame import Data, Run
+from mezha.framing.frame import Data, Resume, Run
 from mezha.framing.unsigned import packer, unpacker
 
 if TYPE_CHECKING:
     from mezha.framing.base import Framing
 
-__all__ = ["Buffer", "Outgoing", "delimited_kernel", "length_kernel", "varint_run"]
+__all__ = ["Buffer", "Outgoing", "delimited_kernel", "fixed_kernel", "length_kernel", "netstring_run", "varint_run"]
 
 #: Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
 _JOIN_BELOW = 8192
@@ -147,6 +147,41 @@ def delimited_kernel(marker: bytes, *, carriage_return: bool, written: bytes) ->
     return run
 
 
+def fixed_kernel(size: int) -> Run:
+    """Return what cuts messages of one size."""
+
+    def run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+        stop = start + size * max(min(count, (len(data) - start) // size), 0)
+        view = data if isinstance(data, bytes) else memoryview(data)
+        return [bytes(view[place : place + size]) for place in range(start, stop, size)], stop
+
+    return run
+
+
+#: The digits of a length that fits a machine word.
+_DIGITS = 18
+
+
+def netstring_run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+    """Cut messages with decimal digits and a colon in front, and a comma behind."""
+    messages: list[bytes] = []
+    end = len(data)
+    view = data if isinstance(data, bytes) else memoryview(data)
+    while count > 0:
+        colon = data.find(b":", start, start + _DIGITS + 1)
+        digits = data[start:colon] if colon > start else b""
+        if not digits.isdigit() or (digits[0] == 48 and len(digits) > 1):
+            break
+        begin = colon + 1
+        stop = begin + int(digits)
+        if stop - begin > limit or stop >= end or data[stop] != 44:
+            break
+        messages.append(bytes(view[begin:stop]))
+        start = stop + 1
+        count -= 1
+    return messages, start
+
+
 class Buffer:
     """Bytes received and not handed out yet, and what cuts messages off their front."""
 
@@ -180,7 +215,7 @@ class Buffer:
         #: Bytes that have to be here before it is worth looking.
         self.need = 1
         #: Where split() has to go on with its search; a kernel would begin it anew.
-        self.resume = 0
+        self.resume: Resume = 0
         #: Nothing is handed out any more, and what is fed is thrown away.
         self.shut = False
         #: A message was cut since this was last set to False.
@@ -269,13 +304,18 @@ class Buffer:
         self._position = 0
         return self._data
 
-    def cut_at(self, start: int, stop: int, end: int) -> bytes:
-        """Cut the message that was found at these places of ``front()``."""
-        with memoryview(self._data) as view:
-            message = bytes(view[start:stop])
+    def cut_at(self, start: int, stop: int, end: int, message: bytes | None = None) -> bytes:
+        """Cut the message that was found at these places of ``front()``, or is this one in its other form there."""
+        if message is None:
+            with memoryview(self._data) as view:
+                message = bytes(view[start:stop])
+        self.skip(end)
+        return message
+
+    def skip(self, end: int) -> None:
+        """Forget what stands in front of this place of ``front()``."""
         self._advance(end)
         self.moved = True
-        return message
 
     def unused(self) -> bytes:
         """Return the bytes fed and not yet handed out; they stay here."""

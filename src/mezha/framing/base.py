@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from mezha.framing.decoder import Decoder
-from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.frame import Data, Recover, Run, Verdict
 from mezha.limits import Limits, Timeouts
 
 __all__ = ["Framing"]
@@ -17,7 +17,7 @@ class Framing(ABC):
     A framing is a value: immutable, comparable, without state or I/O. To write your own, give it the two functions::
 
         encode(b"Hello!")                    -> the buffers to put on the wire
-        split(b"..Hello!...", limit, resume) -> Frame(start, stop, end), Need(size), or an error
+        split(b"..Hello!...", limit, resume) -> Frame(start, stop, end), Skip(end), Need(size), or an error
 
     and they must be inverse: what ``encode`` writes, ``split`` reads back, and what ``split`` could not read back,
     ``encode`` refuses.
@@ -45,12 +45,13 @@ class Framing(ABC):
         """
 
     @abstractmethod
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
+    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Verdict:
         """Say where the message at the front of ``buffer`` ends. ``buffer`` is not empty, and is not to be changed.
 
-        ``limit`` is the largest message allowed, in bytes, and must be enforced as soon as the bytes show that it is
-        exceeded. ``resume`` is 0, or the one of the ``Need`` last returned for the beginning of this same message; it
-        may save work but never change the answer.
+        ``limit`` is the largest message allowed, in bytes as the program sees them, and must be enforced as soon as the
+        bytes show that it is exceeded. ``resume`` is 0, or the one of the ``Need`` last returned for the beginning of
+        this same message; it may save work but never change the answer. A framing that remembers more than a place
+        says so, ``resume: int | tuple[int, int] = 0``: it only ever gets what it gave.
 
         Raises:
             FramingError: these bytes cannot begin a message, whatever follows.
@@ -62,6 +63,21 @@ class Framing(ABC):
         """Return the function that cuts many messages at once, if this framing has one: a matter of speed only.
 
         It belongs to ``encode`` and ``split``: a framing that overrides one of them inherits no ``run``.
+        """
+        return None
+
+    def past_too_large(self) -> Recover | None:
+        """Return the function that finds the end of a message over the limit; ``None`` if this framing cannot know it.
+
+        It is called where ``split`` has raised MessageTooLarge, and may raise FramingError: then it is no message at
+        all. See ``Skipping``.
+        """
+        return None
+
+    def past_garbage(self) -> Recover | None:
+        """Return the function that finds where the next message may begin; ``None`` if nothing in this framing tells.
+
+        It is called where ``split`` has raised FramingError or MessageTooLarge. See ``Resyncing``.
         """
         return None
 

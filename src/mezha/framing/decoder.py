@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mezha.errors import TruncatedMessage
-from mezha.framing.frame import Frame, Need
+from mezha.framing.frame import Frame, Need, Skip
 from mezha.framing.kernels import Buffer
 from mezha.limits import Limits
 
@@ -28,7 +28,7 @@ class Decoder(Buffer):
     away what it is given.
     """
 
-    __slots__ = ("_framing", "_limit")
+    __slots__ = ("_framing", "_limit", "skipped")
 
     def __init__(self, framing: "Framing", *, limit: int = Limits().max_message) -> None:
         if limit < 0:
@@ -36,6 +36,8 @@ class Decoder(Buffer):
         super().__init__(framing.run(), limit)
         self._framing = framing
         self._limit = limit
+        #: Bytes so far that belonged to no message and were allowed to stand there.
+        self.skipped = 0
 
     @property
     def limit(self) -> int:
@@ -83,21 +85,29 @@ class Decoder(Buffer):
 
     def _judge(self) -> Frame | None:
         """Judge what stands at the front: a whole message (whose offsets count from there), or not yet; or raise."""
-        buffered = self.buffered
-        if buffered < self.need and not (self.ended and buffered):
-            return None
-        verdict = self._framing.split(self.front(), self._limit, self.resume)
-        if isinstance(verdict, Need):
-            if self.ended:
-                raise TruncatedMessage(
-                    f"the stream ended inside a message: {buffered} bytes of it had arrived, "
-                    f"and it needed {verdict.size} or more",
-                    received=buffered,
-                    needed=verdict.size,
-                )
-            self.need = max(verdict.size, buffered + 1)
-            self.resume = verdict.resume
-            return None
-        if not 0 <= verdict.start <= verdict.stop <= verdict.end <= buffered or not verdict.end:
+        while (buffered := self.buffered) >= self.need or (self.ended and buffered):
+            # what this framing gave as resume comes back to it
+            verdict = self._framing.split(self.front(), self._limit, self.resume)  # type: ignore[arg-type]
+            match verdict:
+                case Frame(start, stop, end, message):
+                    sound = message is None or isinstance(message, bytes)  # pyright: ignore[reportUnnecessaryIsInstance]
+                    if 0 <= start <= stop <= end <= buffered and end and sound:
+                        return verdict
+                case Skip(end):
+                    if 0 < end <= buffered:
+                        self.skip(end)
+                        self.skipped += end
+                        continue
+                case Need(size, resume):
+                    if self.ended:
+                        raise TruncatedMessage(
+                            f"the stream ended inside a message: {buffered} bytes of it had arrived, "
+                            f"and it needed {size} or more",
+                            received=buffered,
+                            needed=size,
+                        )
+                    self.need = max(size, buffered + 1)
+                    self.resume = resume
+                    return None
             raise ValueError(f"{self._framing!r} is wrong: its split() returned {verdict} for {buffered} bytes")
-        return verdict
+        return None

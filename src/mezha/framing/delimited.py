@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from mezha.errors import LocalProtocolError, MessageTooLarge
+from mezha.errors import LocalProtocolError
+from mezha.framing import oversize
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.frame import Data, Frame, Need, Recover, Run
 from mezha.framing.kernels import delimited_kernel
+from mezha.framing.recover import past_mark
 from mezha.limits import Timeouts
 
 __all__ = ["Delimited", "Lines"]
@@ -75,11 +77,17 @@ class Delimited(Framing):
         if len(buffer) < reach:
             # the marker may have begun: look again from where it could have
             return Need(len(buffer) + 1, max(len(buffer) - len(self.marker) + 1, 0))
-        raise _too_large(limit)
+        raise oversize.unended(limit)
 
     def run(self) -> Run:
         """Return the kernel for this marker."""
         return delimited_kernel(self.marker, carriage_return=False, written=self.marker)
+
+    def past_too_large(self) -> Recover:
+        """Return what goes on behind the next marker."""
+        return past_mark(self.marker)
+
+    past_garbage = past_too_large
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
@@ -145,12 +153,18 @@ class Lines(Framing):
             return Need(len(buffer) + 1, len(buffer))
         stop = found - 1 if found > 0 and buffer[found - 1] == _CARRIAGE_RETURN else found
         if found < 0 or stop > limit:
-            raise _too_large(limit)
+            raise oversize.unended(limit)
         return Frame(0, stop, found + 1)
 
     def run(self) -> Run:
         """Return the kernel."""
         return delimited_kernel(b"\n", carriage_return=True, written=self.end)
+
+    def past_too_large(self) -> Recover:
+        """Return what goes on behind the next line feed."""
+        return past_mark(b"\n")
+
+    past_garbage = past_too_large
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
@@ -165,11 +179,3 @@ class Lines(Framing):
 
     def __str__(self) -> str:
         return "lines" if self.end == b"\n" else "lines:crlf"
-
-
-def _too_large(limit: int) -> MessageTooLarge:
-    return MessageTooLarge(
-        f"the peer sent more than {limit} bytes without ending the message; this side takes at most {limit} "
-        f"(max_message)",
-        limit=limit,
-    )

@@ -6,9 +6,10 @@ from typing import Literal, Self
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover, Run
 from mezha.framing.kernels import length_kernel
-from mezha.framing.strangers import describe
+from mezha.framing.recover import at_mark
+from mezha.framing.strangers import clue
 from mezha.framing.unsigned import packer, unpacker
 
 __all__ = ["LengthPrefixed"]
@@ -136,6 +137,14 @@ class LengthPrefixed(Framing):
         """Return the kernel for these parameters."""
         return self._layout.run
 
+    def past_too_large(self) -> Recover:
+        """Return what believes the length."""
+        return self._past_frame
+
+    def past_garbage(self) -> Recover | None:
+        """Return what looks for that which is ``fixed`` in front of the length, if there is such a thing."""
+        return at_mark(self._layout.before) if self._layout.before else None
+
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
         """Read ``[WIDTH[:big|little]][:offset=N][:adjust=N][:strip=N][:fixed=HEX]``."""
@@ -168,6 +177,9 @@ class LengthPrefixed(Framing):
             if value != default:
                 words.append(f"{name}={value}")
         return ":".join(words)
+
+    def _past_frame(self, buffer: bytearray, limit: int, resume: int) -> Garbage:
+        return Garbage(self._layout.head + self._layout.unpack(buffer, self.offset)[0] + self.adjust)
 
     def _with_own_header(self, parts: Sequence[Data], size: int, value: int) -> Sequence[Data]:
         """Check a message that brings its own length field."""
@@ -206,8 +218,8 @@ class LengthPrefixed(Framing):
 
     def _whose(self, value: int, header: bytes, limit: int) -> str:
         """Say what the header looks like, if it looks like something: only from bytes that every cut has shown."""
-        if stranger := describe(header):
-            return f". Its first bytes are {header!r}: this looks like {stranger}"
+        if looks := clue(header):
+            return looks
         swapped = int.from_bytes(value.to_bytes(self.width, "big"), "little")
         size = swapped + self.adjust + self._layout.head - self.strip
         if value >= 256 ** (self.width - 1) and swapped != value and 0 <= size <= limit:

@@ -1,6 +1,6 @@
 """Recognise the programs that most often call at the wrong door, by the first bytes they say."""
 
-__all__ = ["describe"]
+__all__ = ["clue", "describe"]
 
 _STRANGERS: tuple[tuple[bytes, str], ...] = (
     *(
@@ -29,3 +29,12 @@ def describe(first: bytes) -> str | None:
         if known >= min(_ENOUGH, len(opening)) and first[:known] == opening[:known]:
             return name
     return None
+
+
+def clue(header: bytes) -> str:
+    """Return the end of an error's text that says what a header looks like, or nothing.
+
+    Give it only bytes that every cut has shown by then.
+    """
+    stranger = describe(header)
+    return f". Its first bytes are {header!r}: this looks like {stranger}" if stranger else ""

@@ -2,6 +2,7 @@
 
 - :mod:`~mezha.testing.cuts`: every way to cut and glue a stream.
 - :func:`check_framing`: the laws of framings, for your own framing; one by one in :mod:`~mezha.testing.laws`.
+- :func:`~mezha.testing.vectors.check_vectors`: what streams mean in each framing, in files for any language.
 - :func:`assert_split_invariant`: the law of the cut, for a parser that is not ours.
 - :func:`~mezha.testing.conformance.check_flavour`: what every flavour promises, for a flavour of your own.
 - :class:`Wire`: two engines joined in virtual time, over a :class:`Line` that delays, cuts and breaks.

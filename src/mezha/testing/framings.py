@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 from mezha.errors import LocalProtocolError
-from mezha.framing import Framing
+from mezha.framing import Framing, Resyncing
 from mezha.testing import laws
 
 __all__ = ["check_framing"]
@@ -28,6 +28,8 @@ def check_framing(framing: Framing, messages: Sequence[bytes] | None = None, *, 
     - **Any cut, same outcome**: the same messages, then the same error or end, for streams that are sound, cut off,
       altered, or noise. ``split`` asks for no more than it needs, and no answer changes when more bytes come.
     - **One limit**: a message of exactly the limit passes, one byte more is refused.
+    - **Forgiving**, where a framing can be: behind a message over the limit, or behind garbage, it goes on in the same
+      place for any cut; and every message within the limit comes, where those over it are skipped.
     - **Linear**: a large message in small pieces costs work in proportion to its bytes.
     - **No memory for announcements**: the beginning of a large message costs no memory beyond its bytes. This is tried
       where the framing carries 64 KiB: less cannot be told from what a decoder takes anyway.
@@ -55,6 +57,13 @@ def check_framing(framing: Framing, messages: Sequence[bytes] | None = None, *, 
     for stream in _streams(framing, some, chance):
         _hold("split", laws.check_split, framing, stream, largest)
         _hold("any cut, same outcome", laws.check_any_cut, framing, stream, largest)
+    if framing.past_too_large():
+        sizes = sorted({len(message) for message in some})
+        for limit in {sizes[0], sizes[len(sizes) // 2]}:
+            _hold("forgiving", laws.check_skipping, framing, _few(some, limit, chance), limit)
+    if framing.past_garbage():
+        for stream in _streams(framing, some, chance):
+            _hold("forgiving", laws.check_forgiving, Resyncing(framing), stream, chance.randrange(largest + 1))
     for message in _large(framing, some, _LARGE) or [max(some, key=len)]:
         _hold("linear", laws.check_linear, framing, message)
     for message in _large(framing, some, _ANNOUNCED):
@@ -62,7 +71,7 @@ def check_framing(framing: Framing, messages: Sequence[bytes] | None = None, *, 
         _hold("no memory for announcements", laws.check_takes_no_memory, framing, beginning, len(message))
 
 
-def _hold(law: str, check: Callable[..., None], framing: Framing, *arguments: object) -> None:
+def _hold(law: str, check: Callable[..., object], framing: Framing, *arguments: object) -> None:
     """Check a law; say how to repeat it where it is broken."""
     try:
         check(framing, *arguments)
@@ -152,6 +161,14 @@ def _fill(frame: bytes, frames: Sequence[bytes], chance: random.Random) -> bytes
         if not follower:
             break
     return stream
+
+
+def _few(some: Sequence[bytes], limit: int, chance: random.Random) -> list[bytes]:
+    """Choose short messages, and such over the limit between them."""
+    within, over = ([message for message in some if (len(message) <= limit) == fits] for fits in (True, False))
+    few = [*chance.choices(within, k=3), *chance.choices(over or within, k=3)]
+    chance.shuffle(few)
+    return few
 
 
 def _large(framing: Framing, some: Sequence[bytes], sizes: Sequence[int]) -> list[bytes]:

@@ -12,21 +12,24 @@ from typing import Any, NamedTuple
 
 from mezha.engine import Framed
 from mezha.errors import LocalProtocolError, MessageTooLarge, TruncatedMessage
-from mezha.framing import Data, Decoder, Frame, Framing, Need, Run
+from mezha.framing import Data, Decoder, Forgiving, Frame, Framing, Need, Resume, Run, Skip, Skipping, Verdict
 from mezha.limits import Limits
 from mezha.testing import cuts
 
 __all__ = [
     "Fault",
+    "Forgiveness",
     "Knowledge",
     "Metered",
     "Way",
     "check_any_cut",
     "check_backlog_is_cheap",
+    "check_forgiving",
     "check_inverse",
     "check_limit",
     "check_linear",
     "check_reverse",
+    "check_skipping",
     "check_split",
     "check_takes_no_memory",
     "fault_of",
@@ -59,8 +62,12 @@ class Knowledge(NamedTuple):
     messages: list[bytes]
     #: How many bytes had to be there until each message was known.
     known_at: list[int]
-    #: Where each message's frame begins, and the rest behind the last.
+    #: Where each message's frame begins, and the rest behind the last and behind what belongs to no message.
     starts: list[int]
+    #: Where each message's frame ends.
+    ends: list[int]
+    #: Where the bytes begin of which nothing is settled yet, when so many are here: none, one, and so on.
+    fronts: list[int]
     #: What is wrong behind the messages, and how many bytes had to be there until it was known.
     fault: Fault | None
     fault_at: int
@@ -74,22 +81,36 @@ def known(framing: Framing, stream: bytes, limit: int) -> Knowledge:
     """Read a stream with ``split`` alone."""
     messages: list[bytes] = []
     known_at: list[int] = []
-    starts = [0]
+    starts: list[int] = []
+    ends: list[int] = []
+    fronts = [0]
+    fault: Fault | None = None
+    front = fault_at = 0
     for size in range(1, len(stream) + 1):
-        verdict = _ask(framing, stream[starts[-1] : size], limit)
-        if isinstance(verdict, Fault):
-            return Knowledge(messages, known_at, starts, verdict, size)
-        if isinstance(verdict, Frame):
-            messages.append(stream[starts[-1] + verdict.start : starts[-1] + verdict.stop])
-            known_at.append(size)
-            starts.append(starts[-1] + verdict.end)
-    return Knowledge(messages, known_at, starts, None, 0)
+        while front < size and fault is None:
+            match _ask(framing, stream[front:size], limit):
+                case Need():
+                    break
+                case Fault() as found:
+                    fault, fault_at = found, size
+                case Skip(end):
+                    assert end > 0, "bytes that belong to no message are one or more"
+                    front += end
+                case Frame(end=end) as frame:
+                    assert end > 0, "a frame has one byte or more"
+                    messages.append(frame.cut(stream[front:size]))
+                    known_at.append(size)
+                    starts.append(front)
+                    front += end
+                    ends.append(front)
+        fronts.append(front)
+    return Knowledge(messages, known_at, [*starts, front], ends, fronts, fault, fault_at)
 
 
-def _ask(framing: Framing, data: bytes, limit: int, resume: int = 0) -> Frame | Need | Fault:
+def _ask(framing: Framing, data: bytes, limit: int, resume: Resume = 0) -> Verdict | Fault:
     buffer = bytearray(data)
     try:
-        verdict = framing.split(buffer, limit, resume)
+        verdict = framing.split(buffer, limit, resume)  # type: ignore[arg-type]  # it gets what it gave
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is compared
         return fault_of(error)
     finally:
@@ -103,14 +124,16 @@ def check_split(framing: Framing, stream: bytes, limit: int) -> None:
     - Once it has found a message or a fault, more bytes behind change nothing.
     - ``Need.size`` is more than is there, and asking earlier than that would have brought nothing.
     - ``resume``, any that it gave for fewer bytes of the same message, never changes the answer.
+
+    Of bytes that belong to no message there may be more, once more have come.
     """
-    for start in known(framing, stream, limit).starts:
+    for start in sorted(set(known(framing, stream, limit).fronts)):
         data = stream[start:]
         verdicts = [_ask(framing, data[:size], limit) for size in range(1, len(data) + 1)]
         needs: list[tuple[int, Need]] = []
         for size, verdict in enumerate(verdicts, 1):
             if not isinstance(verdict, Need):
-                assert all(later == verdict for later in verdicts[size:]), "more bytes have changed the answer"
+                assert all(_upheld(verdict, later) for later in verdicts[size:]), "more bytes have changed the answer"
                 assert all(need.size <= size for _, need in needs), f"{size} bytes show {verdict}: asked too late"
             for earlier, need in needs if size <= 40 else needs[-1:]:
                 resumed = _ask(framing, data[:size], limit, need.resume)
@@ -121,7 +144,13 @@ def check_split(framing: Framing, stream: bytes, limit: int) -> None:
             needs.append((size, verdict))
 
 
-def _same(one: Frame | Need | Fault, other: Frame | Need | Fault) -> bool:
+def _upheld(verdict: Verdict | Fault, later: Verdict | Fault) -> bool:
+    if isinstance(verdict, Skip) and isinstance(later, Skip):
+        return later.end >= verdict.end
+    return later == verdict
+
+
+def _same(one: Verdict | Fault, other: Verdict | Fault) -> bool:
     if isinstance(one, Need) and isinstance(other, Need):
         return one.size == other.size
     return one == other
@@ -144,10 +173,15 @@ def check_inverse(framing: Framing, *parts: Data) -> None:
     for other in others:
         assert b"".join(framing.encode(other)) == wire, f"a {type(other).__name__} is written otherwise than bytes"
     for behind in (b"", wire, b"\0", b"\n", b"\xff" * 9):
-        verdict = framing.split(bytearray(wire + behind), len(message))
+        front, verdict = 0, framing.split(bytearray(wire + behind), len(message))
+        while isinstance(verdict, Skip):
+            front += verdict.end
+            assert 0 < front < len(wire), f"{verdict} for a whole message"
+            verdict = framing.split(bytearray(wire[front:] + behind), len(message))
         assert isinstance(verdict, Frame), f"{verdict} for a whole message"
-        assert verdict.end == len(wire), f"{wire!r}, with {behind!r} behind, ends at {verdict.end}"
-        read = wire[verdict.start : verdict.stop]
+        end = front + verdict.end
+        assert end == len(wire), f"{wire!r}, with {behind!r} behind, ends at {end}"
+        read = verdict.cut(wire[front:])
         assert read == message, f"{message!r} is written as {wire!r}, which is read as {read!r}"
     decoder = framing.decoder(limit=len(message))
     decoder.feed(wire * 3)
@@ -173,7 +207,7 @@ def check_reverse(
     ``None`` where ``encode`` refuses the message.
     """
     reading = known(framing, stream, limit)
-    for message, start, end in zip(reading.messages, reading.starts, reading.starts[1:], strict=False):
+    for message, start, end in zip(reading.messages, reading.starts, reading.ends, strict=False):
         frame, written = stream[start:end], None if refuses(framing, message) else b"".join(framing.encode(message))
         assert same(frame, written), f"read {frame!r}, wrote {written!r}"
 
@@ -257,7 +291,7 @@ def _check_one_cut(
             known_now = (len(got), fault)
             assert known_now == reading.after(size), f"after {size} bytes, used as {way}: {known_now} is known"
             assert fault or not decoder.ready, f"ready after {size} bytes, with nothing to take"
-            rest = b"".join(cutting)[reading.starts[len(got)] : size]
+            rest = b"".join(cutting)[reading.fronts[size] : size]
             assert fault or decoder.unused() == rest, f"{rest!r} is left, and unused() says {decoder.unused()!r}"
     fault = _take(decoder, got, way) or fault
     assert got == reading.messages, f"used as {way}: {got}, where split() alone reads {reading.messages}"
@@ -320,6 +354,87 @@ def _error_of(call: Callable[[], object]) -> Exception | None:
     except Exception as error:  # noqa: BLE001
         return error
     return None
+
+
+# -- faults that are forgiven ------------------------------------------------------------------------------------------
+
+
+class Forgiveness(NamedTuple):
+    """What a decoder that forgives makes of a stream."""
+
+    #: Messages, and the faults between them.
+    found: list[bytes | Fault]
+    #: The error at the end, if there is one.
+    fault: Fault | None
+    dropped: int
+    skipped: int
+
+
+def check_forgiving(
+    framing: Framing, stream: bytes, limit: int, cuttings: Iterable[Sequence[bytes]] = ()
+) -> Forgiveness:
+    """Check that no cut changes what a framing that forgives makes of a stream, and return what that is.
+
+    Messages, faults in their places, how many bytes were dropped, and how it ends are the same for every cut. Up to the
+    first fault it makes of the stream what ``split`` alone says, and tells of the fault what would have been raised.
+    """
+    reading = known(framing, stream, limit)
+    whole = _forgive(framing, cuts.whole(stream), limit, _ALL)
+    first = [fault for fault in (*whole.found, whole.fault) if isinstance(fault, Fault)][:1]
+    assert whole.found[: len(reading.messages)] == reading.messages, f"{whole}, where split() reads {reading.messages}"
+    if reading.fault:
+        assert first == [reading.fault], f"{whole}, where split() finds {reading.fault}"
+    else:
+        assert whole.dropped == 0, f"{whole}, where there is nothing to forgive"
+    for number, cutting in enumerate((*cuts.everywhere(stream), *cuttings)):
+        found = _forgive(framing, cutting, limit, (_ALL, 1, 2)[number % 3])
+        assert found == whole, f"cut as {list(cutting)}: {found}, and in one piece {whole}"
+    return whole
+
+
+def _forgive(framing: Framing, cutting: Sequence[bytes], limit: int, count: int) -> Forgiveness:
+    decoder = framing.decoder(limit=limit)
+    assert isinstance(decoder, Forgiving), f"it does not forgive: {framing!r}"
+    found: list[bytes | Fault] = []
+    decoder.tell = lambda error: found.append(fault_of(error))
+    fault = None
+    try:
+        for piece in (*cutting, b""):
+            decoder.feed(piece)
+            while True:
+                ready, before = decoder.ready, decoder.forgiven
+                run = decoder.take(count)
+                found += run
+                assert ready == bool(run or decoder.forgiven > before), f"ready is {ready}, and take() returns {run}"
+                if not run:
+                    break
+    except AssertionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is compared
+        fault = fault_of(error)
+    if fault:
+        assert decoder.ready, "a fault is something to take"
+        again = _error_of(decoder.take)
+        assert again, "a fault was forgotten"
+        assert fault_of(again) == fault, f"a fault has changed: {again!r} after {fault}"
+    told = sum(isinstance(one, Fault) for one in found)
+    assert decoder.forgiven == told, f"{decoder.forgiven} faults are forgiven, and {told} were told"
+    return Forgiveness(found, fault, decoder.dropped, decoder.skipped)
+
+
+def check_skipping(framing: Framing, messages: Sequence[bytes], limit: int) -> None:
+    """Check that of these messages a framing that skips hands out those within the limit, and tells of the others."""
+    wire = b"".join(b"".join(framing.encode(message)) for message in messages)
+    too_large = sum(len(b"".join(framing.encode(message))) for message in messages if len(message) > limit)
+    outcome = check_forgiving(Skipping(framing), wire, limit)
+    got = [one for one in outcome.found if isinstance(one, bytes)]
+    faults = [one for one in outcome.found if isinstance(one, Fault)]
+    assert outcome.fault is None, f"a message over the limit is skipped, and {outcome.fault} comes behind"
+    assert got == [message for message in messages if len(message) <= limit], f"of {messages} come {got}"
+    assert len(faults) == len(messages) - len(got), f"{len(messages) - len(got)} are skipped, and {faults} are told"
+    # what may stand in front of a message anyway is skipped, and not dropped with it
+    dropped_right = outcome.dropped <= too_large <= outcome.dropped + outcome.skipped
+    assert dropped_right, f"of {too_large} bytes over the limit {outcome.dropped} are dropped"
 
 
 # -- one limit ---------------------------------------------------------------------------------------------------------
@@ -388,11 +503,14 @@ class Metered(Framing):
         """Encode."""
         return self._framing.encode(*parts)
 
-    def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
-        """Split, and count from ``resume`` to the end of the message, or of the bytes."""
-        verdict = self._framing.split(buffer, limit, resume)
+    def split(self, buffer: bytearray, limit: int, resume: Resume = 0) -> Verdict:
+        """Split, and count from ``resume`` to the end of the message, or of the bytes; a message put together twice."""
+        verdict = self._framing.split(buffer, limit, resume)  # type: ignore[arg-type]  # it gets what it gave
         self.calls += 1
-        self.looked += (verdict.end if isinstance(verdict, Frame) else len(buffer)) - resume
+        self.looked += len(buffer) if isinstance(verdict, Need) else verdict.end
+        self.looked -= resume if isinstance(resume, int) else resume[0]
+        if isinstance(verdict, Frame) and verdict.message is not None:
+            self.looked += verdict.end
         return verdict
 
     def run(self) -> Run | None:

@@ -9,15 +9,45 @@ except ImportError as error:
     raise ImportError("mezha.testing.strategies needs Hypothesis: pip install 'mezha[testing]'") from error
 
 from mezha.framing import (
+    Ber,
+    Bgp,
+    Chunked,
+    Cobs,
+    ContentLength,
     Data,
     Delimited,
+    Diameter,
+    Dns,
+    DotStuffed,
+    Erlang,
+    Fix,
     FixedSize,
     Framing,
+    Hdlc,
+    Kafka,
+    Ldap,
     LengthPrefixed,
     Lines,
+    Memcached,
+    Mllp,
+    Modbus,
+    Mqtt,
+    Multiprocessing,
+    MySql,
+    Nats,
     Netstring,
+    OncRpc,
+    Postgres,
+    Resp,
+    Slip,
+    Smpp,
+    Stomp,
+    Syslog,
+    Tpkt,
     VarintPrefixed,
+    WebSocket,
 )
+from mezha.testing import dialects, units
 from mezha.testing.laws import refuses
 
 __all__ = ["FRAMINGS", "cuttings", "in_parts", "length_prefixed", "messages", "signs", "streams"]
@@ -57,7 +87,40 @@ FRAMINGS: dict[type[Framing], st.SearchStrategy[Framing]] = {
     Delimited: st.builds(Delimited, st.text("ab", min_size=1, max_size=5).map(str.encode) | st.binary(min_size=1)),
     Lines: st.builds(Lines, st.sampled_from((b"\n", b"\r\n"))),
     FixedSize: st.builds(FixedSize, st.integers(1, 12)),
+    Mqtt: st.just(Mqtt()),
+    Ber: st.builds(Ber, definite=st.booleans(), identifier=st.sampled_from((None, 0x30, 0x04, 0xE0))),
+    Ldap: st.just(Ldap()),
+    OncRpc: st.builds(OncRpc, st.integers(1, 9) | st.just(2**31 - 1)),
+    Slip: st.builds(Slip, st.booleans()),
+    Cobs: st.just(Cobs()),
+    Hdlc: st.builds(Hdlc, st.sampled_from((16, 32, 0)), st.sampled_from((0, 0xFFFFFFFF, 0b1010))),
+    WebSocket: st.builds(WebSocket, st.booleans()),
+    Chunked: st.builds(Chunked, st.integers(1, 20) | st.just(16**16 - 1)),
+    Dns: st.just(Dns()),
+    Erlang: st.builds(Erlang, st.sampled_from((1, 2, 4))),
+    Multiprocessing: st.just(Multiprocessing()),
+    Modbus: st.just(Modbus()),
+    Tpkt: st.just(Tpkt()),
+    Smpp: st.just(Smpp()),
+    Diameter: st.just(Diameter()),
+    Postgres: st.just(Postgres()),
+    MySql: st.just(MySql()),
+    Kafka: st.just(Kafka()),
+    Bgp: st.just(Bgp()),
+    Syslog: st.sampled_from((Syslog(), Syslog("lines"))),
+    ContentLength: st.just(ContentLength()),
+    Mllp: st.just(Mllp()),
+    Fix: st.just(Fix()),
+    Stomp: st.just(Stomp()),
+    Resp: st.just(Resp()),
+    Memcached: st.just(Memcached()),
+    Nats: st.just(Nats()),
+    DotStuffed: st.just(DotStuffed()),
 }
+
+#: The bytes that mean something, and the messages, of framings of one protocol each.
+_SIGNS = {**units.SIGNS, **dialects.SIGNS}
+_MESSAGES = {**units.MESSAGES, **dialects.MESSAGES}
 
 
 def signs(framing: Framing) -> st.SearchStrategy[int]:
@@ -74,7 +137,7 @@ def signs(framing: Framing) -> st.SearchStrategy[int]:
         case LengthPrefixed():
             some = (0, 1, 2, 4, 9, 0xFF, *framing.fixed)
         case _:
-            some = (*b"abc",)
+            some = (*_SIGNS.get(type(framing), b"abc"),)
     return st.sampled_from(some) | st.integers(0, 255)
 
 
@@ -90,6 +153,8 @@ def messages(draw: st.DrawFn, framing: Framing) -> bytes:
             return draw(_bytes(framing, size, size))
         case Lines():
             return draw(_bytes(framing)).replace(b"\n", b"_").rstrip(b"\r")
+        case Syslog("lines"):
+            return b"<" + draw(_bytes(framing)).replace(b"\n", b"_").rstrip(b"\r")
         case Delimited(marker):
             message = draw(_bytes(framing))
             while (place := (message + marker).find(marker)) < len(message):
@@ -106,6 +171,10 @@ def messages(draw: st.DrawFn, framing: Framing) -> bytes:
             length = (len(body) - framing.adjust).to_bytes(width, framing.byteorder)
             kept = framing.offset - framing.strip
             return draw(_bytes(framing, kept, kept)) + length + body
+        case Ber():
+            return draw(units.elements(framing, _bytes(framing)))
+        case _ if made := _MESSAGES.get(type(framing)):
+            return draw(made(_bytes(framing)))
         case _:
             # 128 is where a varint grows by a byte, 10 and 100 where a netstring's length does
             some = _bytes(framing) | st.integers(0, 140).map(bytes)

@@ -191,6 +191,11 @@ class Peer:
         return self._engine.state
 
     @property
+    def forgiven(self) -> int:
+        """How many faults of the peer were passed over so far: see ``Skipping`` and ``Resyncing``."""
+        return self._engine.forgiven
+
+    @property
     def local_address(self) -> str:
         """The address of this side, as people write it; it stays after the end."""
         return address_name(self._driver.addresses[0])

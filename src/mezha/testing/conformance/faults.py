@@ -21,6 +21,9 @@ from mezha import (
     MessageTooSlow,
     MezhaError,
     Netstring,
+    Observer,
+    RemoteProtocolError,
+    Skipping,
     Timeouts,
     TruncatedMessage,
     VarintPrefixed,
@@ -233,3 +236,26 @@ async def _send_until_it_fails(peer: Peer) -> None:
         while True:
             await peer.send(b"more")
             await asyncio.sleep(0)
+
+
+@law()
+async def what_is_forgiven_ends_nothing(net: Net) -> None:
+    told: list[RemoteProtocolError] = []
+
+    class Hears(Observer):
+        def fault_forgiven(self, error: RemoteProtocolError) -> None:
+            told.append(error)
+
+    large = frames([bytes(50_000)])
+    for options in ({}, {"observer": Hears()}):
+        some: dict[str, Any] = {"limits": Limits(max_message=LIMIT, inbox=1000), **options}
+        async with net.raw_pair(Skipping(U32), **some) as (raw, peer):
+            sending = asyncio.create_task(raw.send(frames(GOOD) + large * 3 + frames(GOOD) + large + frames(GOOD)))
+            assert [await peer.recv() for _ in GOOD * 3] == GOOD * 3
+            await sending
+            assert peer.engine.forgiven == 4
+            await raw.send(large)
+            raw.end()
+            assert await peer.recv_all() == []
+            assert peer.engine.forgiven == 5
+    assert [error.size for error in told if isinstance(error, MessageTooLarge)] == [50_000] * 5
