@@ -80,6 +80,16 @@ _FORMS = (
     "postgres",
     "smpp",
     "tpkt",
+    "syslog",
+    "syslog:lines",
+    "content-length",
+    "mllp",
+    "fix",
+    "stomp",
+    "resp",
+    "memcached",
+    "nats",
+    "dot-stuffed",
 )
 
 

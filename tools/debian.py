@@ -19,16 +19,22 @@ __all__ = ["PACKAGES", "installs", "main"]
 PACKAGES = {
     "bird2": "a BGP speaker",
     "erlang-base": "the kinds of packets that Erlang's sockets know",
+    "jq": "JSON lines, read and written",
     "ldap-utils": "clients of LDAP",
     "mariadb-server": "a MySQL server, and its client",
+    "memcached": "a cache, with a text protocol",
     "mosquitto": "an MQTT broker",
     "mosquitto-clients": "its clients",
+    "nats-server": "a broker, with a text protocol",
     "nginx-light": "an HTTP server",
     "postgresql": "a database, and its client",
+    "rabbitmq-server": "a broker that speaks STOMP",
+    "redis-server": "a database that speaks RESP",
     "rpcbind": "a server of ONC RPC, and its client",
+    "rsyslog": "a syslog collector, and a sender of syslog messages",
     "slapd": "an LDAP server",
     "slirp": "SLIP, and PPP with its HDLC-like framing",
-    "socat": "a terminal for slirp",
+    "socat": "a way from a socket to a terminal (slirp), or to a program that has no socket (jq, debugpy)",
     "unbound": "a DNS server",
 }
 

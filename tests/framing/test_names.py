@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.framing import (
+    Checked,
     Delimited,
     FixedSize,
     Framing,
@@ -19,6 +20,7 @@ from mezha.framing import (
     names,
     parse_framing,
 )
+from mezha.framing.checksums import CHECKSUMS
 from mezha.testing.strategies import FRAMINGS
 
 
@@ -47,6 +49,8 @@ def test_every_framing_is_named_and_found_by_its_name(framing: Framing) -> None:
         ("fixed:512", FixedSize(512)),
         ("skip:lines", Skipping(Lines())),
         (r"skip:delimited:\n", Skipping(Delimited(b"\n"))),
+        ("checked:crc32:lines", Checked(Lines(), "crc32")),
+        ("resync:checked:sum8:length:2", Resyncing(Checked(LengthPrefixed(2), "sum8"))),
         ("resync:length:1:offset=1:fixed=ca", Resyncing(LengthPrefixed(1, offset=1, fixed=b"\xca"))),
     ],
 )
@@ -97,6 +101,8 @@ def test_what_the_forms_mean(text: str, framing: Framing) -> None:
         ("skip:fixed:3", "fixed:3 cannot skip a message over the limit: nothing says where it ends"),
         ("skip:skip:lines", "skip:lines cannot skip a message over the limit: nothing says where it ends"),
         ("resync:varint", "varint cannot find its way back: nothing in it tells where a message begins"),
+        ("checked:skip:lines", f"no checksum is called 'skip'; there are {', '.join(CHECKSUMS)}"),
+        ("checked:sum8:skip:lines", "skip:lines forgives, and would have to stand in front: skip:checked"),
         ("skip:fixed", "its one option is the size of every message, in bytes"),
     ],
 )
@@ -107,10 +113,12 @@ def test_a_form_that_names_nothing_says_why(text: str, why: str) -> None:
     assert isinstance(caught.value.__cause__, ValueError)
 
 
-@pytest.mark.parametrize("text", ["", "lenght", "Lines", "lines ", ":lines", "skip", "skip:", "skip:lenght"])
+@pytest.mark.parametrize(
+    "text", ["", "lenght", "Lines", "lines ", ":lines", "skip", "skip:", "skip:lenght", "checked", "checked:crc32"]
+)
 def test_an_unknown_name_is_answered_with_those_that_are(text: str) -> None:
     name = text.removeprefix("skip:").partition(":")[0]
-    known = f"{', '.join(names.NAMES)}, and in front of these skip, resync"
+    known = ", ".join(names.NAMES) + ", and in front of these skip, resync, checked"
     with pytest.raises(ValueError, match=f"^no framing is called {name!r}; there are {known}$"):
         parse_framing(text)
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from mezha.errors import LocalProtocolError, MessageTooLarge
+from mezha.errors import LocalProtocolError
+from mezha.framing import oversize
 from mezha.framing.base import Framing
 from mezha.framing.frame import Data, Frame, Need, Recover, Run
 from mezha.framing.kernels import delimited_kernel
@@ -76,7 +77,7 @@ class Delimited(Framing):
         if len(buffer) < reach:
             # the marker may have begun: look again from where it could have
             return Need(len(buffer) + 1, max(len(buffer) - len(self.marker) + 1, 0))
-        raise _too_large(limit)
+        raise oversize.unended(limit)
 
     def run(self) -> Run:
         """Return the kernel for this marker."""
@@ -152,7 +153,7 @@ class Lines(Framing):
             return Need(len(buffer) + 1, len(buffer))
         stop = found - 1 if found > 0 and buffer[found - 1] == _CARRIAGE_RETURN else found
         if found < 0 or stop > limit:
-            raise _too_large(limit)
+            raise oversize.unended(limit)
         return Frame(0, stop, found + 1)
 
     def run(self) -> Run:
@@ -178,11 +179,3 @@ class Lines(Framing):
 
     def __str__(self) -> str:
         return "lines" if self.end == b"\n" else "lines:crlf"
-
-
-def _too_large(limit: int) -> MessageTooLarge:
-    return MessageTooLarge(
-        f"the peer sent more than {limit} bytes without ending the message; this side takes at most {limit} "
-        f"(max_message)",
-        limit=limit,
-    )

@@ -29,6 +29,16 @@ r"""The string form of each framing, for the command line and for configuration.
 ``bgp``                 ``Bgp``
 ``skip:lines``          ``Skipping`` another one
 ``resync:delimited:a``  ``Resyncing`` another one
+``syslog``              ``Syslog``; ``syslog:lines`` writes a line feed behind instead of a count in front
+``content-length``      ``ContentLength``
+``mllp``                ``Mllp``
+``fix``                 ``Fix``
+``stomp``               ``Stomp``
+``resp``                ``Resp``
+``memcached``           ``Memcached``
+``nats``                ``Nats``
+``dot-stuffed``         ``DotStuffed``
+``checked:crc32:lines`` ``Checked`` another one, with a checksum of that name
 ======================  ==================================================================================
 
 ``str(framing)`` gives the form back: ``parse_framing(str(framing)) == framing``.
@@ -39,23 +49,33 @@ from collections.abc import Callable
 from mezha.framing.base import Framing
 from mezha.framing.ber import Ber, Ldap
 from mezha.framing.bgp import Bgp
+from mezha.framing.checked import Checked
 from mezha.framing.chunked import Chunked
 from mezha.framing.cobs import Cobs
+from mezha.framing.content_length import ContentLength
 from mezha.framing.delimited import Delimited, Lines
 from mezha.framing.diameter import Diameter
+from mezha.framing.dot_stuffed import DotStuffed
+from mezha.framing.fix import Fix
 from mezha.framing.fixed import FixedSize
 from mezha.framing.hdlc import Hdlc
 from mezha.framing.length import LengthPrefixed
+from mezha.framing.memcached import Memcached
+from mezha.framing.mllp import Mllp
 from mezha.framing.modbus import Modbus
 from mezha.framing.mqtt import Mqtt
 from mezha.framing.mysql import MySql
+from mezha.framing.nats import Nats
 from mezha.framing.netstring import Netstring
 from mezha.framing.oncrpc import OncRpc
 from mezha.framing.postgres import Postgres
 from mezha.framing.prefixed import Dns, Erlang, Kafka, Tpkt
 from mezha.framing.processes import Multiprocessing
+from mezha.framing.resp import Resp
 from mezha.framing.slip import Slip
 from mezha.framing.smpp import Smpp
+from mezha.framing.stomp import Stomp
+from mezha.framing.syslog import Syslog
 from mezha.framing.tolerant import Resyncing, Skipping
 from mezha.framing.varint import VarintPrefixed
 from mezha.framing.websocket import WebSocket
@@ -90,13 +110,25 @@ NAMES: dict[str, type[Framing]] = {
     "mysql": MySql,
     "kafka": Kafka,
     "bgp": Bgp,
+    "syslog": Syslog,
+    "content-length": ContentLength,
+    "mllp": Mllp,
+    "fix": Fix,
+    "stomp": Stomp,
+    "resp": Resp,
+    "memcached": Memcached,
+    "nats": Nats,
+    "dot-stuffed": DotStuffed,
 }
 
 #: What goes in front of the form of another framing, and makes one of it.
-PREFIXES: dict[str, Callable[[Framing], Framing]] = {
+PREFIXES: dict[str, Callable[..., Framing]] = {
     "skip": Skipping,
     "resync": Resyncing,
+    "checked": Checked,
 }
+#: How many words of its own such a prefix has.
+_OPTIONS = {"checked": 1}
 
 
 def parse_framing(text: str) -> Framing:
@@ -107,16 +139,19 @@ def parse_framing(text: str) -> Framing:
 
     """
     words = text.split(":")
-    inside = next((place for place, word in enumerate(words[:-1]) if word not in PREFIXES), len(words) - 1)
-    prefixes, name, options = words[:inside], words[inside], words[inside + 1 :]
+    prefixes: list[list[str]] = []
+    while words[0] in PREFIXES and len(words) > (own := 1 + _OPTIONS.get(words[0], 0)):
+        prefixes.append(words[:own])
+        del words[:own]
+    name, *options = words
     if name not in NAMES:
         raise ValueError(
             f"no framing is called {name!r}; there are {', '.join(NAMES)}, and in front of these {', '.join(PREFIXES)}"
         )
     try:
         framing = NAMES[name].parse(options)
-        for prefix in reversed(prefixes):
-            framing = PREFIXES[prefix](framing)
+        for prefix, *its_options in reversed(prefixes):
+            framing = PREFIXES[prefix](framing, *its_options)
     except ValueError as error:
         raise ValueError(f"{text!r} names no framing: {error}") from error
     return framing

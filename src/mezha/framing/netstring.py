@@ -2,23 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar
 
-from mezha.errors import FramingError, MessageTooLarge
-from mezha.framing.base import Framing
+from mezha.errors import FramingError
+from mezha.framing.digits import IN_LENGTH, leading, past
 from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
+from mezha.framing.optionless import Optionless
 
 __all__ = ["Netstring"]
 
-_COLON, _COMMA, _ZERO, _NINE = b":,09"
-#: Of a length over any limit, to skip so much: as many as a number of 64 bits has, and more.
-_MOST_DIGITS = 20
-#: Where the search for the end of a message over the limit has come to.
-_IN_LENGTH, _AT_COMMA = 1, 2
+_COLON, _COMMA = b":,"
+#: Where the search for the end of a message over the limit has come to, behind its length.
+_AT_COMMA = IN_LENGTH + 1
 
 
 @dataclass(frozen=True, slots=True)
-class Netstring(Framing):
+class Netstring(Optionless):
     """Each message is preceded by its length in decimal and a colon, and followed by a comma.
 
     D. J. Bernstein, "Netstrings" (1997), https://cr.yp.to/proto/netstrings.txt::
@@ -30,38 +29,18 @@ class Netstring(Framing):
     A length has no leading zeros, but for the empty message ``0:,``.
     """
 
+    name: ClassVar[str] = "netstring"
+
     def encode(self, *parts: Data) -> Sequence[Data]:
         """Put ``parts`` between length and comma."""
         return (b"%d:" % sum(map(len, parts)), *parts, b",")
 
     def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
         """Read the digits up to the colon; the message is whole when the comma is there."""
-        most_digits = len(str(limit))
-        for place, byte in enumerate(buffer[: most_digits + 1]):
-            if byte == _COLON and place:
-                break
-            if not _ZERO <= byte <= _NINE:
-                raise FramingError(
-                    f"a netstring begins with digits and a colon, and byte {place} is {chr(byte)!r} (0x{byte:02x})"
-                )
-            if place == 1 and buffer[0] == _ZERO:
-                raise FramingError("the length of a netstring has no leading zeros")
-            if place == most_digits:
-                raise MessageTooLarge(
-                    f"the peer announced a message of more than {place} digits' length; "
-                    f"this side takes at most {limit} bytes (max_message)",
-                    limit=limit,
-                )
-        else:
-            return Need(len(buffer) + 1)
-        size = int(buffer[:place])
-        if size > limit:
-            raise MessageTooLarge(
-                f"the peer announced a message of {size} bytes; this side takes at most {limit} (max_message)",
-                size=size,
-                limit=limit,
-            )
-        start = place + 1
+        head = leading(buffer, limit, _COLON, what="a netstring", begins="digits and a colon")
+        if isinstance(head, Need):
+            return head
+        size, start = head
         stop = start + size
         if len(buffer) <= stop:
             return Need(stop + 1)
@@ -78,22 +57,4 @@ class Netstring(Framing):
             if buffer[0] != _COMMA:
                 raise FramingError(f"a netstring must end with a comma, and ends with 0x{buffer[0]:02x}")
             return Garbage(1)
-        for place, byte in enumerate(buffer[: _MOST_DIGITS + 1]):
-            if byte == _COLON:
-                return Garbage(place + 1 + int(buffer[:place]), _AT_COMMA)
-            if place == _MOST_DIGITS or not _ZERO <= byte <= _NINE:
-                raise FramingError(
-                    f"a netstring begins with at most {_MOST_DIGITS} digits and a colon, "
-                    f"and byte {place} is {chr(byte)!r} (0x{byte:02x})"
-                )
-        return Garbage(0, _IN_LENGTH)
-
-    @classmethod
-    def parse(cls, options: Sequence[str]) -> Self:
-        """Read nothing: there are no options."""
-        if options:
-            raise ValueError("it takes no options")
-        return cls()
-
-    def __str__(self) -> str:
-        return "netstring"
+        return past(buffer, _COLON, what="a netstring", begins="digits and a colon", resume=_AT_COMMA)

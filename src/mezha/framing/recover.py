@@ -1,9 +1,12 @@
 """Where to go on behind a fault, for framings that have marks to look for, or lengths to believe."""
 
-from mezha.framing.base import Framing
-from mezha.framing.frame import Garbage, Need, Recover
+from collections.abc import Callable
 
-__all__ = ["at_mark", "past_announced", "past_mark"]
+from mezha.errors import MessageTooLarge
+from mezha.framing.base import Framing
+from mezha.framing.frame import Frame, Garbage, Need, Recover
+
+__all__ = ["at_mark", "past_announced", "past_frame", "past_mark"]
 
 #: No length is over it.
 _ANY = 1 << 70
@@ -33,14 +36,36 @@ def at_mark(mark: bytes) -> Recover:
     """Return what goes on with the next ``mark``, a byte on at least: for framings that begin each message with one."""
 
     def recover(buffer: bytearray, limit: int, resume: int) -> Garbage:
-        found = buffer.find(mark, 0 if resume else 1)
-        if found >= 0:
-            return Garbage(found)
-        return Garbage(max(len(buffer) - _begun(buffer, mark), 0 if resume else 1), resume=1)
+        start = 0 if resume else 1
+        found = buffer.find(mark, start)
+        return Garbage(found) if found >= 0 else Garbage(len(buffer) - _begun(buffer, mark, start), resume=1)
 
     return recover
 
 
-def _begun(buffer: bytearray, mark: bytes) -> int:
-    """Say how many bytes at the end may be the beginning of a mark."""
-    return next((size for size in range(len(mark) - 1, 0, -1) if buffer.endswith(mark[:size])), 0)
+def past_frame(framing: Framing, limit_of: Callable[[int], int]) -> Recover:
+    """Return what goes on behind a frame of another framing, where the fault is what stands inside of it.
+
+    It is read with ``limit_of(limit)``. Where that framing itself finds fault with it, with a message over that limit
+    it goes on as that framing does, if that can, and anything else is an error.
+    """
+    past_too_large = framing.past_too_large()
+
+    def recover(buffer: bytearray, limit: int, resume: int) -> Garbage:
+        if resume and past_too_large:
+            return past_too_large(buffer, limit_of(limit), resume)
+        try:
+            verdict = framing.split(buffer, limit_of(limit))
+        except MessageTooLarge:
+            if past_too_large is None:
+                raise
+            return past_too_large(buffer, limit_of(limit), resume)
+        assert isinstance(verdict, Frame), "a fault inside of a frame is found when the frame is whole"
+        return Garbage(verdict.end)
+
+    return recover
+
+
+def _begun(buffer: bytearray, mark: bytes, start: int = 0) -> int:
+    """Say how many bytes at the end, from ``start`` on, may be the beginning of a mark."""
+    return next((size for size in range(len(mark) - 1, 0, -1) if buffer.endswith(mark[:size], start)), 0)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing.base import Framing
 from mezha.framing.frame import Data, Frame, Garbage, Need, Recover, Run
 from mezha.framing.kernels import varint_run
+from mezha.framing.optionless import Optionless
 
 __all__ = ["VarintPrefixed"]
 
@@ -16,7 +16,7 @@ _WIDEST = 5
 
 
 @dataclass(frozen=True, slots=True)
-class VarintPrefixed(Framing):
+class VarintPrefixed(Optionless):
     """Each message is preceded by its length in base 128, the lowest seven bits first.
 
     The high bit of a byte says that another follows. This is the delimited form of Protocol Buffers
@@ -29,6 +29,8 @@ class VarintPrefixed(Framing):
 
     Lengths are at most 32 bits, in five bytes, and written in as few bytes as possible; others are refused.
     """
+
+    name: ClassVar[str] = "varint"
 
     def encode(self, *parts: Data) -> Sequence[Data]:
         """Put the length in front of ``parts``.
@@ -88,13 +90,3 @@ class VarintPrefixed(Framing):
     def _past_message(self, buffer: bytearray, limit: int, resume: int) -> Garbage:
         verdict = self.split(buffer, _LONGEST)
         return Garbage(verdict.end if isinstance(verdict, Frame) else verdict.size)
-
-    @classmethod
-    def parse(cls, options: Sequence[str]) -> Self:
-        """Read nothing: there are no options."""
-        if options:
-            raise ValueError("it takes no options")
-        return cls()
-
-    def __str__(self) -> str:
-        return "varint"

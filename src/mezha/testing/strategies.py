@@ -13,11 +13,14 @@ from mezha.framing import (
     Bgp,
     Chunked,
     Cobs,
+    ContentLength,
     Data,
     Delimited,
     Diameter,
     Dns,
+    DotStuffed,
     Erlang,
+    Fix,
     FixedSize,
     Framing,
     Hdlc,
@@ -25,20 +28,26 @@ from mezha.framing import (
     Ldap,
     LengthPrefixed,
     Lines,
+    Memcached,
+    Mllp,
     Modbus,
     Mqtt,
     Multiprocessing,
     MySql,
+    Nats,
     Netstring,
     OncRpc,
     Postgres,
+    Resp,
     Slip,
     Smpp,
+    Stomp,
+    Syslog,
     Tpkt,
     VarintPrefixed,
     WebSocket,
 )
-from mezha.testing import units
+from mezha.testing import dialects, units
 from mezha.testing.laws import refuses
 
 __all__ = ["FRAMINGS", "cuttings", "in_parts", "length_prefixed", "messages", "signs", "streams"]
@@ -98,7 +107,20 @@ FRAMINGS: dict[type[Framing], st.SearchStrategy[Framing]] = {
     MySql: st.just(MySql()),
     Kafka: st.just(Kafka()),
     Bgp: st.just(Bgp()),
+    Syslog: st.sampled_from((Syslog(), Syslog("lines"))),
+    ContentLength: st.just(ContentLength()),
+    Mllp: st.just(Mllp()),
+    Fix: st.just(Fix()),
+    Stomp: st.just(Stomp()),
+    Resp: st.just(Resp()),
+    Memcached: st.just(Memcached()),
+    Nats: st.just(Nats()),
+    DotStuffed: st.just(DotStuffed()),
 }
+
+#: The bytes that mean something, and the messages, of framings of one protocol each.
+_SIGNS = {**units.SIGNS, **dialects.SIGNS}
+_MESSAGES = {**units.MESSAGES, **dialects.MESSAGES}
 
 
 def signs(framing: Framing) -> st.SearchStrategy[int]:
@@ -115,7 +137,7 @@ def signs(framing: Framing) -> st.SearchStrategy[int]:
         case LengthPrefixed():
             some = (0, 1, 2, 4, 9, 0xFF, *framing.fixed)
         case _:
-            some = (*units.SIGNS.get(type(framing), b"abc"),)
+            some = (*_SIGNS.get(type(framing), b"abc"),)
     return st.sampled_from(some) | st.integers(0, 255)
 
 
@@ -131,6 +153,8 @@ def messages(draw: st.DrawFn, framing: Framing) -> bytes:
             return draw(_bytes(framing, size, size))
         case Lines():
             return draw(_bytes(framing)).replace(b"\n", b"_").rstrip(b"\r")
+        case Syslog("lines"):
+            return b"<" + draw(_bytes(framing)).replace(b"\n", b"_").rstrip(b"\r")
         case Delimited(marker):
             message = draw(_bytes(framing))
             while (place := (message + marker).find(marker)) < len(message):
@@ -149,7 +173,7 @@ def messages(draw: st.DrawFn, framing: Framing) -> bytes:
             return draw(_bytes(framing, kept, kept)) + length + body
         case Ber():
             return draw(units.elements(framing, _bytes(framing)))
-        case _ if made := units.MESSAGES.get(type(framing)):
+        case _ if made := _MESSAGES.get(type(framing)):
             return draw(made(_bytes(framing)))
         case _:
             # 128 is where a varint grows by a byte, 10 and 100 where a netstring's length does
