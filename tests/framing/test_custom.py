@@ -81,8 +81,9 @@ def test_it_serves_an_engine() -> None:
 
 
 def test_it_has_no_string_form() -> None:
-    with pytest.raises(ValueError, match="no framing is called 'mllp'"):
-        parse_framing("mllp")
+    with pytest.raises(ValueError, match="no framing is called 'own'"):
+        parse_framing("own")
+    assert parse_framing("mllp") != framing  # which mezha has as well
 
 
 # -- messages that do not stand in the stream as they are -----------------------------------------------------------
