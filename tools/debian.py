@@ -2,7 +2,7 @@
 
 What is there already costs one look. What is installed here neither starts now nor with the system: the tests start
 each program for themselves, on a free port, and stop it. With ``MEZHA_DAEMONS=0`` nothing is installed. Where a program
-is missing, its tests are skipped, and say so.
+is missing, its tests are skipped, and say so; where ``CI`` is set and it could have been installed, they fail.
 """
 
 import os

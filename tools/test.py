@@ -58,7 +58,7 @@ def passes(python: Path, name: str, arguments: list[str], **settings: str) -> bo
 
 def main() -> int:
     """Run pytest on each interpreter, all of them even if one fails; return the number of failures."""
-    if debian.main():
+    if debian.main() and os.environ.get("CI"):
         return 1
     arguments = sys.argv[1:]
     failed: list[str] = []

@@ -42,7 +42,7 @@ def check(data: bytes) -> None:
             case 5:
                 connection.send(choices.piece(choices.below(40)), push=bool(choices.below(2)))
             case 6:
-                connection.send(bytes(choices.one_of((8191, 8192, 65536))), push=bool(choices.below(2)))
+                connection.send(b"z" * choices.one_of((8191, 8192, 65536)), push=bool(choices.below(2)))
             case 7:
                 connection.put_on_the_wire()
             case 8:

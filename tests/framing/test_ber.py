@@ -1,11 +1,12 @@
 """Ber: elements of X.690, of definite and of indefinite length, kept whole."""
 
 import pytest
+from forgiving import TOO_LARGE, told
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import Ber, Frame, Ldap, Need
+from mezha.framing import Ber, Frame, Ldap, Need, Skipping
 from mezha.testing import laws
 
 framing = Ber()
@@ -171,6 +172,22 @@ def test_what_is_inside_is_not_read_again() -> None:
 def test_a_length_costs_no_memory() -> None:
     laws.check_takes_no_memory(framing, b"\x30\x84\x03\xff\xff\xff abc", 1 << 30)
     laws.check_takes_no_memory(framing, b"\x30\x80\x04\x84\x03\xff\xff\xff abc", 1 << 30)
+
+
+def test_an_element_over_the_limit_can_be_skipped() -> None:
+    null = b"\5\0"
+    for large in ("04 05" + "61" * 5, "30 80 04 05 61 62 63 64 65 00 00", "30 80 30 80 05 00 00 00 04 00 00 00"):
+        stream = null + bytes.fromhex(large) + null
+        assert told(Skipping(framing), stream, 5) == [null, TOO_LARGE, null]
+        laws.check_forgiving(Skipping(framing), stream, 5)
+    wrong = bytes.fromhex("30 80 04 05 61 62 63 64 65 00 01")
+    assert told(Skipping(framing), wrong)[1:] == ["FramingError: an end of contents has no contents: 00 01"]
+    laws.check_forgiving(Skipping(framing), wrong, 5)
+
+
+@given(st.lists(st.sampled_from(bytes.fromhex("30 80 00 00 00 01 02 04")), max_size=16).map(bytes))
+def test_skipping_is_the_same_for_every_cut(inside: bytes) -> None:
+    laws.check_forgiving(Skipping(framing), b"\x30\x80" + inside, 4)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Chunked: the grammar of RFC 9112, section 7.1, to the letter, and bounds on what it leaves without."""
 
 import pytest
+from forgiving import TOO_LARGE, told
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.errors import FramingError, MessageTooLarge
-from mezha.framing import Chunked, Frame, Need
+from mezha.framing import Chunked, Frame, Need, Skipping
 from mezha.testing import laws
 
 framing = Chunked()
@@ -106,9 +107,9 @@ FIELDS = "behind the last chunk stand fields, as 'Name: value', and an empty lin
         (b"0" * 16 + b"?", LINE + "byte 16 of its line is '?' (0x3f)"),
         (b"1" + b" " * 5000, "the line in front of a chunk has more than 4096 bytes"),
         (b"1;" + b"a" * 5000 + b"\r\n", "the line in front of a chunk has more than 4096 bytes"),
-        (b"1\r\naa", "a chunk of 1 bytes is followed by CR LF, and this one has 'a' (0x61) there"),
-        (b"1\r\na\n", "a chunk of 1 bytes is followed by CR LF, and this one has '\\n' (0x0a) there"),
-        (b"1\r\na\ra", "a chunk of 1 bytes is followed by CR LF, and this one has 'a' (0x61) there"),
+        (b"1\r\naa", "a chunk is followed by CR LF, and this one has 'a' (0x61) there"),
+        (b"1\r\na\n", "a chunk is followed by CR LF, and this one has '\\n' (0x0a) there"),
+        (b"1\r\na\ra", "a chunk is followed by CR LF, and this one has 'a' (0x61) there"),
         (b"0\r\n\n", FIELDS + "byte 0 there is '\\n' (0x0a)"),
         (b"0\r\n\rx", FIELDS + "byte 1 there is 'x' (0x78)"),
         (b"0\r\nName x", FIELDS + "byte 4 there is ' ' (0x20)"),
@@ -179,6 +180,18 @@ def test_many_chunks_are_not_read_again() -> None:
 
 def test_a_size_costs_no_memory() -> None:
     laws.check_takes_no_memory(framing, b"3ffffff\r\nabc", 1 << 30)
+
+
+def test_a_body_over_the_limit_can_be_skipped() -> None:
+    one = b"1\r\na\r\n" + LAST
+    for large in (b"6\r\nabcdef\r\n" + LAST, b"2\r\nab\r\n4;x\r\nabcd\r\n0\r\nA:b\r\n\r\n"):
+        assert told(Skipping(framing), one + large + one, 5) == [b"a", TOO_LARGE, b"a"]
+        laws.check_forgiving(Skipping(framing), one + large + one, 5)
+    wrong = b"6\r\nabcdefX"
+    assert told(Skipping(framing), wrong)[1:] == [
+        "FramingError: a chunk is followed by CR LF, and this one has 'X' (0x58) there"
+    ]
+    laws.check_forgiving(Skipping(framing), wrong, 5)
 
 
 def test_the_string_form() -> None:

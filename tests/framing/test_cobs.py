@@ -1,11 +1,12 @@
 """Cobs: blocks instead of zeros, as Cheshire and Baker lay them out, and what else can be read."""
 
 import pytest
+from forgiving import TOO_LARGE, told
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mezha.errors import FramingError, MessageTooLarge
-from mezha.framing import Cobs, Frame, Need, Skip
+from mezha.framing import Cobs, Frame, Need, Resyncing, Skip, Skipping
 from mezha.testing import laws
 
 framing = Cobs()
@@ -102,6 +103,13 @@ def test_runs_of_every_length_come_back(message: bytes) -> None:
 def test_blocks_are_not_read_again(message: bytes) -> None:
     laws.check_linear(framing, message)
     laws.check_linear(framing, message * 10, piece=999)
+
+
+def test_behind_the_next_zero_it_goes_on() -> None:
+    assert told(Skipping(framing), b"\2a\0" + b"\7abcdef\0" + b"\2b\0") == [b"a", TOO_LARGE, b"b"]
+    stream = b"\2a\0" + b"\4a\0" + b"\2b\0"
+    assert told(Resyncing(framing), stream) == [b"a", "FramingError", b"b"]
+    laws.check_forgiving(Resyncing(framing), stream, 5)
 
 
 def test_it_has_no_options() -> None:

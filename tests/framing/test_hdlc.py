@@ -4,11 +4,12 @@ import re
 from typing import Literal
 
 import pytest
+from forgiving import TOO_LARGE, told
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import Frame, Hdlc, Need, Skip
+from mezha.framing import Frame, Hdlc, Need, Resyncing, Skip, Skipping
 from mezha.testing import laws
 
 framing = Hdlc()
@@ -166,6 +167,13 @@ def test_what_is_stuffed_with_awkward_bytes_comes_back(message: bytes, fcs: Lite
 def test_stuffing_is_linear(message: bytes) -> None:
     laws.check_linear(framing, message)
     laws.check_linear(framing, message * 20, piece=999)
+
+
+def test_behind_the_next_flag_it_goes_on() -> None:
+    assert told(Skipping(bare), b"~a~abcdef~b~") == [b"a", TOO_LARGE, b"b"]
+    sound = b"".join(framing.encode(b"a"))
+    assert told(Resyncing(framing), sound + b"~abc~" + sound) == [b"a", "FramingError", b"a"]
+    laws.check_forgiving(Resyncing(framing), sound + b"~abc~" + sound, 5)
 
 
 @pytest.mark.parametrize(

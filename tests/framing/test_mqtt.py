@@ -1,12 +1,13 @@
 """Mqtt: the fixed header, as the standards give it, and nothing that they do not."""
 
 import pytest
+from forgiving import TOO_LARGE, told
 from hypothesis import given
 from hypothesis import strategies as st
 from vast import Vast
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import Frame, Mqtt, Need
+from mezha.framing import Frame, Mqtt, Need, Skipping
 from mezha.testing import laws
 
 framing = Mqtt()
@@ -108,6 +109,17 @@ def test_the_limit_counts_the_header(rest: bytes, limit: int) -> None:
 
 def test_a_length_costs_no_memory() -> None:
     laws.check_takes_no_memory(framing, b"\x30\xff\xff\xff\x7f abc", 1 << 30)
+
+
+def test_a_packet_over_the_limit_can_be_skipped() -> None:
+    ping = b"\xc0\0"
+    assert told(Skipping(framing), ping + PUBLISH + ping + b"\x30\xff\1" + bytes(255) + ping, 10) == [
+        ping,
+        TOO_LARGE,
+        ping,
+        TOO_LARGE,
+        ping,
+    ]
 
 
 def test_it_has_no_options() -> None:

@@ -1,11 +1,12 @@
 """OncRpc: records in fragments, as RFC 5531 marks them, joined, and cut where one asks for it."""
 
 import pytest
+from forgiving import TOO_LARGE, told
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.errors import FramingError, MessageTooLarge
-from mezha.framing import Frame, Need, OncRpc
+from mezha.framing import Frame, Need, OncRpc, Skipping
 from mezha.testing import laws
 
 framing = OncRpc()
@@ -97,6 +98,17 @@ def test_many_fragments_are_not_read_again() -> None:
 def test_a_length_costs_no_memory() -> None:
     laws.check_takes_no_memory(framing, b"\x83\xff\xff\xff abc", 1 << 30)
     laws.check_takes_no_memory(framing, b"\0\0\0\1a\3\xff\xff\xff abc", 1 << 30)
+
+
+def test_a_record_over_the_limit_can_be_skipped() -> None:
+    one, large = b"\x80\0\0\1a", b"\0\0\0\2ab\0\0\0\4abcd\x80\0\0\2ab"
+    assert told(Skipping(framing), one + large + one, 5) == [b"a", TOO_LARGE, b"a"]
+    laws.check_forgiving(Skipping(framing), one + large + one, 5)
+    endless = b"\0\0\0\6abcdef" + bytes(4)
+    assert told(Skipping(framing), endless)[1:] == [
+        "FramingError: a fragment that is empty, and not the last of its record"
+    ]
+    laws.check_forgiving(Skipping(framing), endless, 5)
 
 
 def test_the_string_form() -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from stuffed_framings import Stuffed
 
 from mezha.errors import FramingError, MessageTooLarge
-from mezha.framing import Garbage, LengthPrefixed, Netstring, Recover, at_mark, past_frame, past_mark
+from mezha.framing import Garbage, LengthPrefixed, Netstring, Recover, at_mark, past_announced, past_frame, past_mark
 from mezha.testing.strategies import cuttings
 
 MARKS = st.text("ab", min_size=1, max_size=4).map(str.encode)
@@ -42,10 +42,11 @@ def test_the_first_mark_is_the_end_of_what_is_lost(mark: bytes, noise: bytes, da
 
 
 @given(MARKS, NOISE, st.data())
+@example(b"aba", b"ab", None)
 def test_the_first_mark_behind_the_first_byte_may_begin_a_message(
-    mark: bytes, noise: bytes, data: st.DataObject
+    mark: bytes, noise: bytes, data: st.DataObject | None
 ) -> None:
-    end, rest = lost(at_mark(mark), data.draw(cuttings(noise)))
+    end, rest = lost(at_mark(mark), data.draw(cuttings(noise)) if data else [noise])
     found = noise.find(mark, 1)
     if found >= 0:
         assert end == found
@@ -74,6 +75,13 @@ def test_the_first_mark_behind_the_first_byte_may_begin_a_message(
 )
 def test_where_to_go_on(recover: Callable[[bytes], Recover], buffer: bytes, resume: int, garbage: Garbage) -> None:
     assert recover(b"XY")(bytearray(buffer), 9, resume) == garbage
+
+
+def test_a_length_is_believed_whatever_of_the_message_is_here() -> None:
+    recover = past_announced(LengthPrefixed(8))
+    for here in (b"", b"abc", b"abcde", b"abcdefgh"):
+        assert recover(bytearray(bytes(7) + b"\5" + here), 3, 0) == Garbage(13)
+    assert recover(bytearray(b"\xff" * 8), 3, 0) == Garbage(8 + 2**64 - 1)
 
 
 # -- behind a frame of another framing ---------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """Slip: RFC 1055's two special bytes, and what it leaves open."""
 
 import pytest
+from forgiving import TOO_LARGE, told
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import Frame, Need, Skip, Slip
+from mezha.framing import Frame, Need, Resyncing, Skip, Skipping, Slip
 from mezha.testing import laws
 
 framing = Slip()
@@ -84,6 +85,13 @@ def test_what_is_stuffed_with_awkward_bytes_comes_back(message: bytes, both: boo
 def test_stuffing_is_linear(message: bytes) -> None:
     laws.check_linear(framing, message)
     laws.check_linear(framing, message * 20, piece=999)
+
+
+def test_behind_the_next_end_it_goes_on() -> None:
+    assert told(Skipping(framing), b"a\xc0" + b"abcdef\xc0" + b"b\xc0") == [b"a", TOO_LARGE, b"b"]
+    stream = b"a\xc0" + b"abc\xdbdef\xc0" + b"b\xc0"
+    assert told(Resyncing(framing), stream) == [b"a", "FramingError", b"b"]
+    laws.check_forgiving(Resyncing(framing), stream, 5)
 
 
 def test_the_string_form() -> None:

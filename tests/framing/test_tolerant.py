@@ -44,7 +44,7 @@ class Marked(Stuffed):
 
 
 MAGIC = LengthPrefixed(1, offset=2, fixed=b"OK")
-SKIP = [kind for kind in FRAMINGS if kind is not FixedSize]
+SKIP = [kind for kind in FRAMINGS if kind.past_too_large is not Framing.past_too_large]
 
 # -- laws --------------------------------------------------------------------------------------------------------------
 

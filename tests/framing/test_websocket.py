@@ -4,12 +4,13 @@ import subprocess
 import sys
 
 import pytest
+from forgiving import TOO_LARGE, told
 from hypothesis import given
 from hypothesis import strategies as st
 from vast import Vast
 
 from mezha.errors import FramingError, LocalProtocolError, MessageTooLarge
-from mezha.framing import Frame, Need, WebSocket
+from mezha.framing import Frame, Need, Skipping, WebSocket
 from mezha.testing import laws
 
 framing = WebSocket()
@@ -240,6 +241,27 @@ def test_many_fragments_are_not_read_again() -> None:
 
 def test_a_length_costs_no_memory() -> None:
     laws.check_takes_no_memory(framing, bytes.fromhex("82 7f 00 00 00 00 03 ff ff ff") + b"abc", 1 << 30)
+
+
+def test_a_message_over_the_limit_can_be_skipped() -> None:
+    one = b"\x81\1a"
+    for large in (
+        "82 06 61 62 63 64 65 66",
+        "02 03 61 62 63 00 00 80 03 64 65 66",
+        "82 86 00 00 00 00 61 62 63 64 65 66",
+    ):
+        stream = one + bytes.fromhex(large) + one
+        assert told(Skipping(framing), stream, 5) == [b"\x81a", TOO_LARGE, b"\x81a"]
+        laws.check_forgiving(Skipping(framing), stream, 5)
+
+
+def test_what_is_skipped_ends_at_a_control_frame_at_the_latest() -> None:
+    begun = b"\x02\6abcdef"
+    assert told(Skipping(framing), begun + b"\x89\0\x80\1g") == [TOO_LARGE, b"\x89", b"\x80g"]
+    text = "FramingError: a message of kind 0x81 begins where another has not ended"
+    assert told(Skipping(framing), begun + b"\x81\1a") == [TOO_LARGE, text]
+    for behind in (b"\x89\0", b"\x81\1a", b"\0\7abcdefg\x80\0"):
+        laws.check_forgiving(Skipping(framing), begun + behind, 5)
 
 
 def test_the_string_form() -> None:

@@ -203,4 +203,5 @@ class Daemons:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.running.clear()  # what they said is removed with their folders
         self._stack.close()

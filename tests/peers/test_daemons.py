@@ -83,3 +83,12 @@ def test_what_goes_wrong_on_this_side_is_raised_at_the_end() -> None:
             peer.send(b"no netstring")
             assert list(peer) == []
     assert caught.group_contains(FramingError)
+
+
+def test_what_a_relay_cannot_read_is_raised_at_the_end() -> None:
+    with pytest.raises(ExceptionGroup) as caught, Through(cut=False) as through:  # noqa: PT012
+        _, port = through.serve(lambda peer: peer.send(b"no netstring"), Lines())
+        relay = through.relay(port, Netstring())
+        with through.connect(relay.address[1], Netstring()) as peer:
+            assert list(peer) == []
+    assert caught.group_contains(FramingError)

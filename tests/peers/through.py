@@ -47,7 +47,7 @@ class Through:
 
         What the handler raises is raised at the end, unless it is only that the peer has gone.
         """
-        server = Server(listen(HOST, 0, framing=framing, limits=limits), self._watched(handler))
+        server = Server(listen(HOST, 0, framing=framing, limits=limits), self.watched(handler))
         self._stack.enter_context(server)
         self._stack.callback(server.stop, _GRACE)
         return self.to(server.listener.port)
@@ -56,10 +56,12 @@ class Through:
         """Put mezha between a real client, which connects to its address, and the real server at ``port``."""
         return Relay(self, port, framing, limits)
 
-    def _watched(self, handler: Callable[[Peer], object]) -> Callable[[Peer], None]:
-        def watched(peer: Peer) -> None:
+    def watched(self, handler: Callable[..., object]) -> Callable[..., None]:
+        """Return a function that does the same in a thread, where an exception would be lost: see ``serve``."""
+
+        def watched(*arguments: object) -> None:
             try:
-                handler(peer)
+                handler(*arguments)
             except (ClosedByPeer, ClosedByUs, ConnectionLost):
                 pass
             except Exception as error:  # noqa: BLE001 - raised again, where the test sees it
@@ -97,33 +99,23 @@ class Relay:
         self.address = through.serve(self._carry, framing, limits)
 
     def _carry(self, client: Peer) -> None:
-        faults: list[Exception] = []
         with self._through.connect(self._port, self._framing, self._limits) as server:
-
-            def back() -> None:
-                try:
-                    _pump(server, client, self.down)
-                except Exception as error:  # noqa: BLE001 - raised again below
-                    faults.append(error)
-
-            thread = threading.Thread(target=back, daemon=True)
-            thread.start()
+            back = threading.Thread(target=self._through.watched(_pump), args=(server, client, self.down), daemon=True)
+            back.start()
             try:
                 _pump(client, server, self.up)
             finally:
-                thread.join()
-        for fault in faults:
-            raise fault
+                back.join()
 
 
 def _pump(source: Peer, sink: Peer, seen: list[bytes]) -> None:
-    """Carry messages until the source ends, or either is gone; the sink ends, then, or is gone as well."""
+    """Carry messages until the source ends, and then end the sink; if anything goes wrong, both are closed."""
     try:
         for message in source:
             seen.append(message)
             sink.send(message)
         sink.send_eof()
     except BaseException:
-        source.abort()
-        sink.abort()
+        source.close()
+        sink.close()
         raise

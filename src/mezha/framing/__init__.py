@@ -29,7 +29,7 @@ from mezha.framing.oncrpc import OncRpc
 from mezha.framing.postgres import Postgres
 from mezha.framing.prefixed import Dns, Erlang, Kafka, Tpkt
 from mezha.framing.processes import Multiprocessing
-from mezha.framing.recover import at_mark, past_frame, past_mark
+from mezha.framing.recover import at_mark, past_announced, past_frame, past_mark
 from mezha.framing.resp import Resp
 from mezha.framing.slip import Slip
 from mezha.framing.smpp import Smpp
@@ -93,6 +93,7 @@ __all__ = [
     "WebSocket",
     "at_mark",
     "parse_framing",
+    "past_announced",
     "past_frame",
     "past_mark",
 ]

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple, Self
 from mezha.errors import FramingError
 from mezha.framing import oversize
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.headed import check_header
 from mezha.framing.optionless import Optionless
 
@@ -101,6 +101,20 @@ class Ber(Framing):
         if end > limit:
             raise oversize.announced(end, limit)
         return Frame(0, end, end) if len(buffer) >= end else Need(end)
+
+    def past_too_large(self) -> Recover:
+        """Return what believes the length, or goes from element to element up to the end of contents."""
+        return self._past_element
+
+    def _past_element(self, buffer: bytearray, limit: int, resume: int) -> Garbage:
+        """Go on by one element; ``resume`` is how many around it have begun and not ended."""
+        element = _element(buffer, 0)
+        if isinstance(element, Need):
+            return Garbage(0, resume)
+        if element.length is None:
+            return Garbage(element.start, resume + 1)
+        ends = _ends(buffer, 0, element) if resume else False
+        return Garbage(element.start + element.length, resume - ends)
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
@@ -208,17 +222,20 @@ def _contents(buffer: bytearray, place: int, depth: int, limit: int) -> Frame | 
         element = _element(buffer, place)
         if isinstance(element, Need):
             return Need(element.size, (place, depth))
-        if not buffer[place]:
-            if element.length:
-                raise FramingError(f"an end of contents has no contents: {_shown(buffer, place, element.start)}")
-            depth -= 1
-            place = element.start
-        elif element.length is None:
+        if element.length is None:
             depth += 1
             place = element.start
         else:
+            depth -= _ends(buffer, place, element)
             place = element.start + element.length
     return Frame(0, place, place)
+
+
+def _ends(buffer: bytearray, place: int, element: _Element) -> bool:
+    """Say whether the element is the end of those around it."""
+    if not buffer[place] and element.length:
+        raise FramingError(f"an end of contents has no contents: {_shown(buffer, place, element.start)}")
+    return not buffer[place]
 
 
 def _shown(buffer: bytearray, start: int, stop: int) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from mezha.errors import FramingError
 from mezha.framing import oversize
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.parts import pieces
 
 __all__ = ["Chunked"]
@@ -28,6 +28,8 @@ _TRAILERS = re.compile(
 _LONGEST_LINE, _LONGEST_TRAILERS = 4096, 8192
 #: Lines may have so many bytes for each of the body, and so many more: extensions could make them long without end.
 _PER_BYTE, _MORE = 8, 16384
+#: Where the way past a body over the limit has come to: in front of a chunk, or behind one.
+_IN_BODY, _BEHIND = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,16 @@ class Chunked(Framing):
             if size + length > limit:
                 raise oversize.at_least(size + length, limit)
             stop = start + length
-            for at, expected in enumerate(_CRLF, stop):
-                if len(buffer) <= at:
-                    return Need(at + 1, (place, size))
-                if buffer[at] != expected:
-                    raise FramingError(
-                        f"a chunk of {length} bytes is followed by CR LF, and this one has {_shown(buffer[at])} there"
-                    )
-            place, size = stop + len(_CRLF), size + length
+            if (behind := _behind_chunk(buffer, stop)) < len(_CRLF):
+                return Need(stop + behind + 1, (place, size))
+            place, size = stop + behind, size + length
             if place > _PER_BYTE * size + _MORE:
                 raise FramingError(f"the chunks of a body have {place} bytes, with their lines, for {size} of the body")
         return Need(line.size, (place, size))
+
+    def past_too_large(self) -> Recover:
+        """Return what goes from chunk to chunk, up to the last."""
+        return _past_chunk
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
@@ -131,6 +132,29 @@ def _line(buffer: bytearray, place: int) -> _Line | Need:
         f"a chunk begins with its size in hexadecimal digits and CR LF, perhaps with an extension between them; "
         f"byte {end - place} of its line is {_shown(buffer[end])}"
     )
+
+
+def _behind_chunk(buffer: bytearray, stop: int) -> int:
+    """Return how much of the line ending behind a chunk is there."""
+    found = buffer[stop : stop + len(_CRLF)]
+    for byte, expected in zip(found, _CRLF, strict=False):
+        if byte != expected:
+            raise FramingError(f"a chunk is followed by CR LF, and this one has {_shown(byte)} there")
+    return len(found)
+
+
+def _past_chunk(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Go on by one chunk, or by the line ending behind one."""
+    if resume == _BEHIND:
+        behind = _behind_chunk(buffer, 0)
+        return Garbage(behind, _IN_BODY) if behind == len(_CRLF) else Garbage(0, _BEHIND)
+    line = _line(buffer, 0)
+    if isinstance(line, Need):
+        return Garbage(0, _IN_BODY)
+    if line.length:
+        return Garbage(line.start + line.length, _BEHIND)
+    end = _end_of_trailers(buffer, line.start)
+    return Garbage(0, _IN_BODY) if isinstance(end, Need) else Garbage(end)
 
 
 def _end_of_trailers(buffer: bytearray, start: int) -> int | Need:

@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from mezha.errors import FramingError
 from mezha.framing import oversize
-from mezha.framing.frame import Data, Frame, Need, Skip
+from mezha.framing.frame import Data, Frame, Need, Recover, Skip
 from mezha.framing.optionless import Optionless
+from mezha.framing.recover import past_mark
 
 __all__ = ["Cobs"]
 
@@ -63,6 +64,12 @@ class Cobs(Optionless):
                 f"a block of COBS announces {place - end} bytes more than stand in front of the zero behind it"
             )
         return Frame(0, end, end + 1, _message(buffer[:end]))
+
+    def past_too_large(self) -> Recover:
+        """Return what looks for the zero."""
+        return past_mark(_ZERO)
+
+    past_garbage = past_too_large
 
 
 def _blocks(message: bytes) -> Iterator[bytes]:

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from mezha.errors import FramingError
 from mezha.framing import oversize
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Need, Recover
 from mezha.framing.headed import check_header
 from mezha.framing.optionless import Optionless
+from mezha.framing.recover import past_announced
 
 __all__ = ["Mqtt"]
 
@@ -60,6 +61,10 @@ class Mqtt(Optionless):
         if end > limit:
             raise oversize.announced(end, limit)
         return Frame(0, end, end) if len(buffer) >= end else Need(end)
+
+    def past_too_large(self) -> Recover:
+        """Return what believes the remaining length."""
+        return past_announced(self)
 
 
 def _end(buffer: bytearray) -> int | Need:

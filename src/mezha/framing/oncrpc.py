@@ -7,7 +7,7 @@ from typing import Self
 from mezha.errors import FramingError
 from mezha.framing import oversize
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.parts import pieces
 
 __all__ = ["OncRpc"]
@@ -15,6 +15,7 @@ __all__ = ["OncRpc"]
 _HEADER = 4
 _LAST = 1 << 31
 _LONGEST = _LAST - 1
+_ENDLESS = "a fragment that is empty, and not the last of its record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class OncRpc(Framing):
     The message is the record, joined; where its fragments ended means nothing, and is not told. A fragment that is
     empty and not the last is refused, as the RPC library of Linux refuses it: a record could have them without end.
 
-    - ``fragment``: the largest fragment to write, in bytes: all that fits, if nothing is said.
+    - ``fragment``: the largest fragment to write, in bytes: all that fits, if nothing is said. Write one if you can:
+      servers with the library of Linux (libtirpc 1.3.3) hang up at a record in several, though they write such.
 
     Raises:
         ValueError: ``fragment`` is below 1, or does not fit 31 bits.
@@ -62,7 +64,7 @@ class OncRpc(Framing):
             header = int.from_bytes(buffer[place:start], "big")
             length = header & _LONGEST
             if not header:
-                raise FramingError("a fragment that is empty, and not the last of its record")
+                raise FramingError(_ENDLESS)
             if size + length > limit:
                 raise (oversize.announced if header & _LAST else oversize.at_least)(size + length, limit)
             end = start + length
@@ -73,6 +75,10 @@ class OncRpc(Framing):
             place, size = end, size + length
         return Need(start, (place, size))
 
+    def past_too_large(self) -> Recover:
+        """Return what goes from fragment to fragment, up to the last."""
+        return _past_fragment
+
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
         """Read the size of the largest fragment to write, in bytes, if it is there."""
@@ -82,6 +88,16 @@ class OncRpc(Framing):
 
     def __str__(self) -> str:
         return "oncrpc" if self.fragment == _LONGEST else f"oncrpc:{self.fragment}"
+
+
+def _past_fragment(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Go on by one fragment."""
+    if len(buffer) < _HEADER:
+        return Garbage(0, resume=1)
+    header = int.from_bytes(buffer[:_HEADER], "big")
+    if not header:
+        raise FramingError(_ENDLESS)
+    return Garbage(_HEADER + (header & _LONGEST), resume=not header & _LAST)
 
 
 def _joined(buffer: bytearray, end: int) -> bytes:

@@ -1,12 +1,15 @@
-"""Where to go on behind a fault, for framings that have marks to look for."""
+"""Where to go on behind a fault, for framings that have marks to look for, or lengths to believe."""
 
 from collections.abc import Callable
 
 from mezha.errors import MessageTooLarge
 from mezha.framing.base import Framing
-from mezha.framing.frame import Frame, Garbage, Recover
+from mezha.framing.frame import Frame, Garbage, Need, Recover
 
-__all__ = ["at_mark", "past_frame", "past_mark"]
+__all__ = ["at_mark", "past_announced", "past_frame", "past_mark"]
+
+#: No length is over it.
+_ANY = 1 << 70
 
 
 def past_mark(mark: bytes) -> Recover:
@@ -19,14 +22,23 @@ def past_mark(mark: bytes) -> Recover:
     return recover
 
 
+def past_announced(framing: Framing) -> Recover:
+    """Return what believes the length: for framings in which one that is over the limit says where the message ends."""
+
+    def recover(buffer: bytearray, limit: int, resume: int) -> Garbage:
+        verdict = framing.split(buffer, _ANY)
+        return Garbage(verdict.size if isinstance(verdict, Need) else verdict.end)
+
+    return recover
+
+
 def at_mark(mark: bytes) -> Recover:
     """Return what goes on with the next ``mark``, a byte on at least: for framings that begin each message with one."""
 
     def recover(buffer: bytearray, limit: int, resume: int) -> Garbage:
-        found = buffer.find(mark, 0 if resume else 1)
-        if found >= 0:
-            return Garbage(found)
-        return Garbage(max(len(buffer) - _begun(buffer, mark), 0 if resume else 1), resume=1)
+        start = 0 if resume else 1
+        found = buffer.find(mark, start)
+        return Garbage(found) if found >= 0 else Garbage(len(buffer) - _begun(buffer, mark, start), resume=1)
 
     return recover
 
@@ -54,6 +66,6 @@ def past_frame(framing: Framing, limit_of: Callable[[int], int]) -> Recover:
     return recover
 
 
-def _begun(buffer: bytearray, mark: bytes) -> int:
-    """Say how many bytes at the end may be the beginning of a mark."""
-    return next((size for size in range(len(mark) - 1, 0, -1) if buffer.endswith(mark[:size])), 0)
+def _begun(buffer: bytearray, mark: bytes, start: int = 0) -> int:
+    """Say how many bytes at the end, from ``start`` on, may be the beginning of a mark."""
+    return next((size for size in range(len(mark) - 1, 0, -1) if buffer.endswith(mark[:size], start)), 0)

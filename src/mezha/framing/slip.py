@@ -6,7 +6,8 @@ from typing import Self
 
 from mezha.errors import FramingError, LocalProtocolError
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need, Skip
+from mezha.framing.frame import Data, Frame, Need, Recover, Skip
+from mezha.framing.recover import past_mark
 from mezha.framing.stuffing import Stuffing
 
 __all__ = ["Slip"]
@@ -62,6 +63,12 @@ class Slip(Framing):
             return Frame(0, end, end + 1)
         message = bytes(buffer[:end]).replace(_ESC_END, _END).replace(_ESC_ESC, _ESC)
         return Frame(0, end, end + 1, message)
+
+    def past_too_large(self) -> Recover:
+        """Return what looks for the end."""
+        return past_mark(_END)
+
+    past_garbage = past_too_large
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:

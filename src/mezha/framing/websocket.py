@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from mezha.errors import FramingError, LocalProtocolError
 from mezha.framing import oversize
 from mezha.framing.base import Framing
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.parts import behind, front
 
 __all__ = ["WebSocket"]
@@ -107,7 +107,7 @@ class WebSocket(Framing):
             if place and opcode in _CONTROL:
                 return Frame(0, place, place, _joined(buffer, place, buffer[0]))
             if place and opcode != _CONTINUATION:
-                raise FramingError(f"a message of kind 0x{buffer[place]:02x} begins where another has not ended")
+                raise _too_early(buffer[place])
             fragment = _fragment(buffer, place)
             if isinstance(fragment, Need):
                 return Need(fragment.size, (place, size))
@@ -124,6 +124,10 @@ class WebSocket(Framing):
                 raise FramingError(f"the fragments of a message have {place} bytes, for {size - 1} of payload")
         return Need(place + 1, (place, size))
 
+    def past_too_large(self) -> Recover:
+        """Return what goes from fragment to fragment, up to the last or to a control frame."""
+        return _past_fragment
+
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
         """Read ``masked``, if it is there."""
@@ -133,6 +137,17 @@ class WebSocket(Framing):
 
     def __str__(self) -> str:
         return "websocket:masked" if self.masked else "websocket"
+
+
+def _past_fragment(buffer: bytearray, limit: int, resume: int) -> Garbage:
+    """Go on by one fragment; ``resume`` is 1 if it is not the first."""
+    opcode = _opcode(buffer[0])
+    if resume and opcode in _CONTROL:
+        return Garbage(0)
+    if resume and opcode != _CONTINUATION:
+        raise _too_early(buffer[0])
+    fragment = _fragment(buffer, 0)
+    return Garbage(0, resume=1) if isinstance(fragment, Need) else Garbage(fragment.stop, not buffer[0] & _FINAL)
 
 
 class _Fragment(NamedTuple):
@@ -154,6 +169,10 @@ def _opcode(first: int) -> int:
     if opcode in _CONTROL and not first & _FINAL:
         raise FramingError(f"a frame that begins with 0x{first:02x}: a control frame has no fragments")
     return opcode
+
+
+def _too_early(first: int) -> FramingError:
+    return FramingError(f"a message of kind 0x{first:02x} begins where another has not ended")
 
 
 def _fragment(buffer: bytearray, place: int) -> _Fragment | Need:

@@ -36,8 +36,8 @@ class Vector:
             raise ValueError(f"{self.name}: then is one of {', '.join(_THEN)}, not {self.then!r}")
         if (self.then == "TruncatedMessage") != bool(self.rest):
             raise ValueError(f"{self.name}: a rest is what is left of a TruncatedMessage")
-        if self.encodes and (self.then != "end" or self.skipped):
-            raise ValueError(f"{self.name}: only whole messages and nothing between them can have been encoded")
+        if self.encodes and self.then != "end":
+            raise ValueError(f"{self.name}: only whole messages can have been encoded")
 
 
 @dataclass(frozen=True, slots=True)
