@@ -87,7 +87,7 @@ class Decoder(Buffer):
         """Judge what stands at the front: a whole message (whose offsets count from there), or not yet; or raise."""
         while (buffered := self.buffered) >= self.need or (self.ended and buffered):
             # what this framing gave as resume comes back to it
-            verdict = self._framing.split(self.front(), self._limit, self.resume)  # type: ignore[arg-type]
+            verdict: object = self._framing.split(self.front(), self._limit, self.resume)  # type: ignore[arg-type]
             if isinstance(verdict, Frame):
                 start, stop, end, message = verdict
                 sound = message is None or isinstance(message, bytes)  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -104,10 +104,9 @@ class Decoder(Buffer):
                 self.need = max(verdict.size, buffered + 1)
                 self.resume = verdict.resume
                 return None
-            elif isinstance(verdict, Skip):  # pyright: ignore[reportUnnecessaryIsInstance]
-                if 0 < verdict.end <= buffered:
-                    self.skip(verdict.end)
-                    self.skipped += verdict.end
-                    continue
+            elif isinstance(verdict, Skip) and 0 < verdict.end <= buffered:
+                self.skip(verdict.end)
+                self.skipped += verdict.end
+                continue
             raise ValueError(f"{self._framing!r} is wrong: its split() returned {verdict} for {buffered} bytes")
         return None
