@@ -104,7 +104,7 @@ class Decoder(Buffer):
                 self.need = max(verdict.size, buffered + 1)
                 self.resume = verdict.resume
                 return None
-            elif isinstance(verdict, Skip) and 0 < verdict.end <= buffered:
+            elif isinstance(verdict, Skip) and 0 < verdict.end <= buffered:  # pyright: ignore[reportUnnecessaryIsInstance]
                 self.skip(verdict.end)
                 self.skipped += verdict.end
                 continue
