@@ -31,6 +31,11 @@ cdef extern from "Python.h":
 # -- kernels ----------------------------------------------------------------------------------------------------------
 
 
+# The digits of a length that fits a machine word.
+cdef enum:
+    _DIGITS = 18
+
+
 cdef class Kernel:
     """Cuts runs of messages, as ``Run`` says, and joins them."""
 
@@ -227,12 +232,81 @@ cdef class _Delimited(Kernel):
         return size + self.overhead
 
 
+cdef class _Fixed(Kernel):
+    cdef Py_ssize_t size
+
+    def __cinit__(self, size):
+        self.size = PyNumber_AsSsize_t(size, NULL)
+        if self.size < 1:
+            raise ValueError("no such frame")
+
+    cdef Found find(
+        self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
+    ) except BROKEN:
+        if start >= size or self.size > PY_SSIZE_T_MAX // 4:
+            return NOTHING
+        span.begin = start
+        span.stop = span.end = start + self.size
+        return WHOLE if span.end <= size else PART
+
+    cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept:
+        if size != self.size:
+            return -1
+        memcpy(out, message, <size_t>size)
+        return size
+
+
+cdef class _Netstring(Kernel):
+    def __cinit__(self):
+        self.overhead = _DIGITS + 2
+
+    cdef Found find(
+        self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
+    ) except BROKEN:
+        cdef Py_ssize_t place = start, length = 0
+        cdef Py_ssize_t reach = start + min(_DIGITS, size - start)
+        while place < reach and b"0"[0] <= text[place] <= b"9"[0]:
+            length = 10 * length + text[place] - b"0"[0]
+            place += 1
+        if place == start or place >= size or text[place] != b":"[0] or (text[start] == b"0"[0] and place > start + 1):
+            return NOTHING
+        place += 1
+        # An unfinished one is for split(), since it does not end with the message.
+        if length > most or length >= size - place or text[place + length] != b","[0]:
+            return NOTHING
+        span.begin = place
+        span.stop = place + length
+        span.end = span.stop + 1
+        return WHOLE
+
+    cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept:
+        cdef Py_ssize_t rest = size
+        cdef int digits = 1, place
+        while rest > 9:
+            rest //= 10
+            digits += 1
+        rest = size
+        for place in range(digits - 1, -1, -1):
+            out[place] = <unsigned char>(b"0"[0] + rest % 10)
+            rest //= 10
+        out[digits] = b":"[0]
+        memcpy(out + digits + 1, message, <size_t>size)
+        out[digits + 1 + size] = b","[0]
+        return digits + 2 + size
+
+
 def length_kernel(int width, str byteorder, offset, adjust, strip, bytes before, bytes after):
     """Return what cuts messages with a length in front; the parameters are those of ``LengthPrefixed``."""
     return _Length(width, byteorder, offset, adjust, strip, before, after)
 
 
 varint_run = _Varint()
+netstring_run = _Netstring()
+
+
+def fixed_kernel(size):
+    """Return what cuts messages of one size."""
+    return _Fixed(size)
 
 
 def delimited_kernel(bytes marker not None, *, bint carriage_return, bytes written not None):
