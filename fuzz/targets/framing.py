@@ -16,12 +16,43 @@ from fuzz.choices import LIMITS, Choices, framing
 from fuzz.copies import COPIES
 from fuzz.model import attempt
 from mezha.errors import FramingError, MessageTooLarge
-from mezha.framing import Chunked, Cobs, Framing, Hdlc, Lines, OncRpc, Slip, WebSocket, parse_framing
+from mezha.framing import (
+    Chunked,
+    Cobs,
+    ContentLength,
+    DotStuffed,
+    Framing,
+    Hdlc,
+    Lines,
+    Memcached,
+    Nats,
+    OncRpc,
+    Slip,
+    Stomp,
+    Syslog,
+    WebSocket,
+    parse_framing,
+)
 from mezha.testing.laws import check_inverse, check_reverse, check_split, known, refuses
 
 __all__ = ["check"]
 
 ALLOWED = (FramingError, MessageTooLarge)
+#: Framings in which there are several ways to write a message, of which one is chosen.
+_SEVERAL_WAYS = (
+    Chunked,
+    Cobs,
+    ContentLength,
+    DotStuffed,
+    Hdlc,
+    Memcached,
+    Nats,
+    OncRpc,
+    Slip,
+    Stomp,
+    Syslog,
+    WebSocket,
+)
 
 
 def check(data: bytes) -> None:
@@ -47,13 +78,15 @@ def _same_of(framing: Framing) -> Callable[[bytes, bytes | None], bool]:
 
     def same_message(read: bytes, written: bytes | None) -> bool:
         messages = known(framing, read, 2**80).messages
-        if written is None:  # a part of a message, from the side of a control frame
-            return isinstance(framing, WebSocket) and messages[0][0] & 0x8F < 0x81
+        if written is None and isinstance(framing, WebSocket):  # a part of a message, from the side of a control frame
+            return messages[0][0] & 0x8F < 0x81
+        if written is None:  # a message that came counted, and cannot be a line
+            return framing == Syslog("lines")
         return known(framing, written, 2**80).messages == messages
 
     if isinstance(framing, Lines):
         return _same_line
-    return same_message if isinstance(framing, (OncRpc, Slip, Cobs, Hdlc, WebSocket, Chunked)) else operator.eq
+    return same_message if isinstance(framing, _SEVERAL_WAYS) else operator.eq
 
 
 def _same_line(read: bytes, written: bytes | None) -> bool:

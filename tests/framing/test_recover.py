@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from stuffed_framings import Stuffed
 
@@ -42,10 +42,11 @@ def test_the_first_mark_is_the_end_of_what_is_lost(mark: bytes, noise: bytes, da
 
 
 @given(MARKS, NOISE, st.data())
+@example(b"aba", b"ab", None)
 def test_the_first_mark_behind_the_first_byte_may_begin_a_message(
-    mark: bytes, noise: bytes, data: st.DataObject
+    mark: bytes, noise: bytes, data: st.DataObject | None
 ) -> None:
-    end, rest = lost(at_mark(mark), data.draw(cuttings(noise)))
+    end, rest = lost(at_mark(mark), data.draw(cuttings(noise)) if data else [noise])
     found = noise.find(mark, 1)
     if found >= 0:
         assert end == found

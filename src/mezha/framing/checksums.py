@@ -55,7 +55,20 @@ def _xor(message: bytes) -> int:
     return value
 
 
-_IBM, _CCITT, _CASTAGNOLI = _reflected(0xA001), _reflected(0x8408), _reflected(0x82F63B78)
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _ccitt(first: int, last: int) -> Callable[[bytes], int]:
+    """Return such a CRC of CCITT: what Python has compiled, with the bits of all bytes reversed."""
+
+    def crc(message: bytes) -> int:
+        value = binascii.crc_hqx(message.translate(_REVERSED), first) ^ last
+        return int.from_bytes(value.to_bytes(2, "big").translate(_REVERSED), "little")
+
+    return crc
+
+
+_IBM, _CASTAGNOLI = _reflected(0xA001), _reflected(0x82F63B78)
 
 #: Names, bytes, functions. Those of CRCs are of the catalogue of parametrised CRC algorithms (reveng.sourceforge.io).
 _KNOWN: tuple[tuple[str, int, Callable[[bytes], int]], ...] = (
@@ -63,8 +76,8 @@ _KNOWN: tuple[tuple[str, int, Callable[[bytes], int]], ...] = (
     ("crc32c", 4, _crc(_CASTAGNOLI, 0xFFFFFFFF, 0xFFFFFFFF)),  # CRC-32/ISCSI: Kafka, SCTP
     ("crc16-arc", 2, _crc(_IBM, 0, 0)),
     ("crc16-modbus", 2, _crc(_IBM, 0xFFFF, 0)),
-    ("crc16-x25", 2, _crc(_CCITT, 0xFFFF, 0xFFFF)),  # CRC-16/IBM-SDLC: HDLC, PPP
-    ("crc16-kermit", 2, _crc(_CCITT, 0, 0)),
+    ("crc16-x25", 2, _ccitt(0xFFFF, 0xFFFF)),  # CRC-16/IBM-SDLC: HDLC, PPP
+    ("crc16-kermit", 2, _ccitt(0, 0)),
     ("crc16-xmodem", 2, lambda message: binascii.crc_hqx(message, 0)),
     ("crc16-ccitt", 2, lambda message: binascii.crc_hqx(message, 0xFFFF)),  # CRC-16/IBM-3740, "CCITT-FALSE"
     ("adler32", 4, zlib.adler32),  # RFC 1950

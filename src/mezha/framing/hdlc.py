@@ -1,13 +1,12 @@
 """HDLC-like framing: what PPP sends over serial lines, with a checksum in each frame."""
 
-import binascii
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
 from mezha.errors import FramingError, LocalProtocolError
 from mezha.framing.base import Framing
+from mezha.framing.checksums import CHECKSUMS
 from mezha.framing.frame import Data, Frame, Need, Recover, Skip
 from mezha.framing.recover import past_mark
 from mezha.framing.stuffing import Stuffing
@@ -19,7 +18,11 @@ _FLAG, _ESCAPE = b"\x7e", b"\x7d"
 _BIT = 0x20
 _STUFFING = Stuffing(_FLAG, _ESCAPE, bytes(byte for byte in range(256) if byte != _FLAG[0]))
 _CONTROLS = 32
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_CHECKSUMS: dict[int, Callable[[bytes], bytes]] = {
+    16: CHECKSUMS["crc16-x25-le"],
+    32: CHECKSUMS["crc32-le"],
+    0: lambda message: b"",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Hdlc(Framing):
         message = b"".join(parts)
         if not message and not self.fcs:
             raise LocalProtocolError("two flags with nothing between them are no message: nothing was sent")
-        stuffed = message + self._checksum(message)
+        stuffed = message + _CHECKSUMS[self.fcs](message)
         for byte in (*_ESCAPE, *_FLAG, *(control for control in range(_CONTROLS) if self.accm >> control & 1)):
             stuffed = stuffed.replace(bytes((byte,)), bytes((*_ESCAPE, byte ^ _BIT)))
         return (_FLAG, stuffed, _FLAG)
@@ -90,7 +93,7 @@ class Hdlc(Framing):
             raise FramingError(f"a frame of {stop.size} bytes is shorter than its checksum, of {width}")
         unstuffed = bytes(buffer[:end]) if stop.size == end else _unstuffed(buffer[:end])
         message = unstuffed[: stop.size - width]
-        found, right = unstuffed[len(message) :], self._checksum(message)
+        found, right = unstuffed[len(message) :], _CHECKSUMS[self.fcs](message)
         if found != right:
             raise FramingError(
                 f"the checksum of a frame with {len(message)} bytes should be {right.hex(' ')}, and is {found.hex(' ')}"
@@ -117,13 +120,6 @@ class Hdlc(Framing):
     def __str__(self) -> str:
         fcs = "" if self.fcs == 16 else f":fcs={self.fcs}"
         return f"hdlc{fcs}:accm={self.accm:x}" if self.accm else f"hdlc{fcs}"
-
-    def _checksum(self, message: bytes) -> bytes:
-        """Return the frame check sequence, as it is written: the lowest byte first."""
-        if self.fcs == 16:  # binascii knows it with the bits of all bytes turned around
-            crc = binascii.crc_hqx(message.translate(_REVERSED), 0xFFFF) ^ 0xFFFF
-            return crc.to_bytes(2, "big").translate(_REVERSED)
-        return zlib.crc32(message).to_bytes(4, "little") if self.fcs else b""
 
 
 def _unstuffed(stuffed: bytearray) -> bytes:

@@ -36,10 +36,9 @@ def at_mark(mark: bytes) -> Recover:
     """Return what goes on with the next ``mark``, a byte on at least: for framings that begin each message with one."""
 
     def recover(buffer: bytearray, limit: int, resume: int) -> Garbage:
-        found = buffer.find(mark, 0 if resume else 1)
-        if found >= 0:
-            return Garbage(found)
-        return Garbage(max(len(buffer) - _begun(buffer, mark), 0 if resume else 1), resume=1)
+        start = 0 if resume else 1
+        found = buffer.find(mark, start)
+        return Garbage(found) if found >= 0 else Garbage(len(buffer) - _begun(buffer, mark, start), resume=1)
 
     return recover
 
@@ -67,6 +66,6 @@ def past_frame(framing: Framing, limit_of: Callable[[int], int]) -> Recover:
     return recover
 
 
-def _begun(buffer: bytearray, mark: bytes) -> int:
-    """Say how many bytes at the end may be the beginning of a mark."""
-    return next((size for size in range(len(mark) - 1, 0, -1) if buffer.endswith(mark[:size])), 0)
+def _begun(buffer: bytearray, mark: bytes, start: int = 0) -> int:
+    """Say how many bytes at the end, from ``start`` on, may be the beginning of a mark."""
+    return next((size for size in range(len(mark) - 1, 0, -1) if buffer.endswith(mark[:size], start)), 0)
