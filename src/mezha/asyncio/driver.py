@@ -103,6 +103,9 @@ class Driver(asyncio.BufferedProtocol):
         if self.tls is not None:
             self.tls.unwrap = partial(_unwrap, self.tls)  # type: ignore[method-assign]
         self.transport.set_write_buffer_limits(high=self._outbox)
+        self.engine.begin(self._loop.time())
+        if self.engine.outgoing_size:
+            self.flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Lend the buffer of the loop, unless the engine has a better one."""

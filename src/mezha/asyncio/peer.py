@@ -98,9 +98,9 @@ class Peer:
         try:
             if self._engine.state is State.CLOSED:
                 raise ClosedByUs("this connection was closed on this side")
-            self._engine.end()
+            ends = self._engine.end()
             driver.flush()
-            if not driver.transport.is_closing():
+            if ends and not driver.transport.is_closing():
                 try:
                     driver.transport.write_eof()
                 except OSError as error:  # the stock transport, which had not noticed
