@@ -12,6 +12,7 @@ from mezha.errors import (
     ClosedByUs,
     ConnectionLost,
     FramingError,
+    HandshakeError,
     LocalProtocolError,
     MessageTooLarge,
     MessageTooSlow,
@@ -27,6 +28,7 @@ PARENTS: dict[type[MezhaError], set[type[Exception]]] = {
     RemoteProtocolError: {MezhaError},
     FramingError: {RemoteProtocolError},
     TruncatedMessage: {FramingError},
+    HandshakeError: {RemoteProtocolError},
     MessageTooLarge: {RemoteProtocolError},
     MessageTooSlow: {RemoteProtocolError},
     ClosedByPeer: {MezhaError, EOFError},
@@ -39,6 +41,7 @@ PARENTS: dict[type[MezhaError], set[type[Exception]]] = {
 ATTRIBUTES: dict[type[MezhaError], dict[str, Any]] = {
     LocalProtocolError: {"size": None, "limit": None, "sent": 0},
     TruncatedMessage: {"received": 0, "needed": None},
+    HandshakeError: {"code": 2},
     MessageTooLarge: {"size": None, "limit": None},
     MessageTooSlow: {"received": 0, "seconds": 0.0},
     SendTimeout: {"sent": 0, "queued": 0},

@@ -7,6 +7,7 @@
     ├── RemoteProtocolError           their mistake: nothing more can be received on this connection
     │   ├── FramingError              bytes that this framing cannot mean
     │   │   └── TruncatedMessage      the stream ended inside a message
+    │   ├── HandshakeError            the mezha protocol did not come about: another program, version or need
     │   ├── MessageTooLarge           a message over this side's limit
     │   └── MessageTooSlow            a message begun and not finished in time
     ├── ClosedByPeer (EOFError)       the peer ended its stream, between two messages
@@ -24,6 +25,7 @@ __all__ = [
     "ClosedByUs",
     "ConnectionLost",
     "FramingError",
+    "HandshakeError",
     "LocalProtocolError",
     "MessageTooLarge",
     "MessageTooSlow",
@@ -75,6 +77,18 @@ class TruncatedMessage(FramingError):
         self.received = received
         #: Bytes it needed at least, its header included.
         self.needed = needed
+
+
+class HandshakeError(RemoteProtocolError):
+    """The mezha protocol did not come about: another program called, or one without a version or feature in common.
+
+    Nothing was handed out. Messages that were sent meanwhile were not understood.
+    """
+
+    def __init__(self, text: str = "", *, code: int = 2) -> None:
+        super().__init__(text)
+        #: What the peer is told in CLOSE, if it understands that much (2: PROTOCOL_ERROR).
+        self.code = code
 
 
 class MessageTooLarge(RemoteProtocolError):

@@ -1,0 +1,4 @@
+"""The mezha protocol: messages with a life around them. One small machine a file; no I/O, no clock.
+
+``docs/protocol.md`` is its specification.
+"""
