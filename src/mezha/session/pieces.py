@@ -12,12 +12,14 @@ __all__ = ["Assembly", "Cutting"]
 class Cutting:
     """Bytes that go out in pieces, as far as they are here."""
 
-    __slots__ = ("_parts", "begun", "rest", "whole")
+    __slots__ = ("_parts", "begun", "rest", "size", "whole")
 
     def __init__(self, *parts: memoryview, whole: bool = True) -> None:
         self._parts = deque(part for part in parts if part)
         #: Bytes of it that are here and have not been cut off.
         self.rest = sum(map(len, parts))
+        #: Bytes of it that have ever been here.
+        self.size = self.rest
         #: No more will be added.
         self.whole = whole
         #: A piece of it has been cut off.
@@ -28,6 +30,7 @@ class Cutting:
         if part:
             self._parts.append(part)
             self.rest += len(part)
+            self.size += len(part)
 
     def cut(self, size: int) -> list[memoryview]:
         """Cut so many bytes off its front, which are here."""
@@ -47,14 +50,16 @@ class Cutting:
 class Assembly:
     """Bytes that arrive in pieces, as far as they have come. Memory grows with what is here, whatever is to follow."""
 
-    __slots__ = ("_body", "_limit", "_what", "size")
+    __slots__ = ("_body", "_limit", "_what", "held", "size")
 
     def __init__(self, what: str, limit: int) -> None:
         self._what = what
         self._limit = limit
         self._body = BytesIO()
-        #: Bytes that have come.
+        #: Bytes that have come, those already taken included.
         self.size = 0
+        #: Bytes of credit that it has cost, and that were not given back.
+        self.held = 0
 
     def add(self, piece: Data) -> None:
         """Add a piece.
@@ -66,13 +71,13 @@ class Assembly:
         self.size += len(piece)
         if self.size > self._limit:
             raise MessageTooLarge(
-                f"the peer sends {self._what} of {self.size} bytes or more, in pieces; "
+                f"the peer sends {self._what} of {self.size} bytes or more; "
                 f"this side takes at most {self._limit} (max_message)",
                 limit=self._limit,
             )
         self._body.write(piece)
 
-    def taken(self) -> bytes:
-        """Return what has come and was not returned before."""
+    def take(self) -> bytes:
+        """Return what has come and was not taken before."""
         body, self._body = self._body, BytesIO()
         return body.getvalue()
