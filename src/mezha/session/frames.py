@@ -210,8 +210,8 @@ def encode_frame(frame: AnyFrame) -> tuple[Data, ...]:
             front, body = _ID_CODE.pack(id, code), shorten(text)
         case Cancel(id):
             front, body = _U32.pack(id), b""
-        case Close(code, taken, text):
-            front, body = _CODE_TAKEN.pack(code, taken), shorten(text)
+        case _:
+            front, body = _CODE_TAKEN.pack(frame.code, frame.taken), shorten(frame.text)
     size = len(front) + len(body)
     _check(frame.kind, size, LocalProtocolError)
     header = _HEADER.pack(size + 1, frame.kind) + front

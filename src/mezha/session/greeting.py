@@ -61,8 +61,6 @@ _MANGLED = (
     (MAGIC.decode(errors="replace").encode(), "the line takes bytes for UTF-8, and replaces what is not"),
     (MAGIC[1:], "the line drops bytes that are not ASCII"),
 )
-#: A length that is larger is taken for something else.
-_LARGEST = 1 << 20
 
 
 def _look(first: bytes) -> str | None:
@@ -79,8 +77,8 @@ def _look(first: bytes) -> str | None:
     if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in first):
         return "text (framing=Lines()?)"
     for width in (4, 2):
-        for order, other in (("big", ""), ("little", ', "little"')):
-            length = int.from_bytes(first[:width], "big" if order == "big" else "little")
-            if len(first) > width and 0 < length <= min(_LARGEST, 256**width >> 4):
-                return f"a message of {length} bytes behind its length (framing=LengthPrefixed({width}{other})?)"
+        field = first[:width]
+        for order, length in (("", int.from_bytes(field, "big")), (', "little"', int.from_bytes(field, "little"))):
+            if len(first) > width and 0 < length < 256 ** (width // 2):  # half of it are zeros: hardly by chance
+                return f"a message of {length} bytes behind its length (framing=LengthPrefixed({width}{order})?)"
     return None

@@ -9,7 +9,7 @@
       (0x8000: critical)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from struct import Struct
@@ -114,56 +114,58 @@ class Hello:
         return bytes(written)
 
     @classmethod
-    def decode(cls, body: bytes) -> Self:
+    def decode(cls, body: bytes, *, speaks: tuple[int, ...] = (1,)) -> Self:
         """Read the body of a HELLO. Values of types that this version does not know are skipped.
 
+        ``speaks`` are the versions of this side. They are compared first, for what else a HELLO says may mean something
+        else in a version that this side does not know.
+
         Raises:
-            HandshakeError: it is malformed, or a value is critical and not known (``code``: UNSUPPORTED).
+            HandshakeError: it is malformed, no version is in common (``code``: VERSION), or a value is critical and not
+                known (UNSUPPORTED).
 
         """
-        found: dict[str, object] = {}
-        seen = set[Type]()
-        unknown = list[int]()
+        values: dict[Type, bytes] = {}
+        unknown: list[int] = []
         for number, value in _values(body):
             try:
                 kind = Type(number & ~CRITICAL)
             except ValueError:
-                unknown += [number] if number & CRITICAL else []
+                if number & CRITICAL:
+                    unknown.append(number)
                 continue
-            if kind in seen:
+            if kind in values:
                 raise HandshakeError(f"the peer's HELLO says {kind.name} (type {kind}) twice")
-            seen.add(kind)
-            layout = _LAYOUTS[kind]
-            try:
-                found.update(zip(layout.names, layout.read(value), strict=True))
-            except ValueError as error:
-                raise HandshakeError(f"in the peer's HELLO, {kind.name} (type {kind}): {error}") from None
+            values[kind] = value
+        if Type.VERSIONS not in values:
+            raise HandshakeError("the peer's HELLO names no VERSIONS (type 1)")
+        agree_on_version(speaks, tuple(values[Type.VERSIONS]))
         if unknown:
             raise HandshakeError(
-                f"the peer wants what this side does not know: "
-                f"HELLO values of type {', '.join(f'0x{number:04x}' for number in unknown)}, marked critical",
+                f"the peer insists on something that this side does not know: its HELLO has values of type "
+                f"{', '.join(f'0x{number:04x}' for number in unknown[:3])}{' …' * (len(unknown) > 3)}, marked critical",
                 code=Code.UNSUPPORTED,
             )
-        if Type.VERSIONS not in seen:
-            raise HandshakeError("the peer's HELLO names no VERSIONS (type 1)")
+        said: dict[str, object] = {}
         try:
-            return cls(**found)  # type: ignore[arg-type]  # each has been read as what it is
+            for kind, value in values.items():
+                said.update(zip(_LAYOUTS[kind].names, _LAYOUTS[kind].read(value), strict=True))
+            return cls(**said)  # type: ignore[arg-type]  # each has been read as what it is
         except ValueError as error:
             raise HandshakeError(f"the peer's HELLO is malformed: {error}") from None
 
 
-def agree_on_version(ours: Hello, theirs: Hello) -> int:
+def agree_on_version(ours: Sequence[int], theirs: Sequence[int]) -> int:
     """Return the highest version that both sides speak.
 
     Raises:
         HandshakeError: there is none (``code``: VERSION).
 
     """
-    if common := set(ours.versions) & set(theirs.versions):
+    if common := set(ours) & set(theirs):
         return max(common)
     raise HandshakeError(
-        f"no version of the mezha protocol in common: the peer speaks {_list(theirs.versions)}, "
-        f"and this side {_list(ours.versions)}",
+        f"no version of the mezha protocol in common: the peer speaks {_list(theirs)}, and this side {_list(ours)}",
         code=Code.VERSION,
     )
 
@@ -206,10 +208,17 @@ def _numbers(names: tuple[str, ...], form: str) -> _Layout:
 
     def read(value: bytes) -> tuple[object, ...]:
         if len(value) != layout.size:
-            raise ValueError(f"{layout.size} bytes are expected, not {len(value)}")
+            raise ValueError(f"{names[0]} must be {layout.size} bytes, not {len(value)}")
         return layout.unpack(value)
 
     return _Layout(names, layout.pack, read)
+
+
+def _text(value: bytes) -> tuple[str]:
+    try:
+        return (value.decode(),)
+    except UnicodeDecodeError:
+        raise ValueError("agent must be UTF-8") from None
 
 
 _LAYOUTS = {
@@ -219,7 +228,7 @@ _LAYOUTS = {
     Type.HEARTBEAT: _numbers(("heartbeat",), ">I"),
     Type.REQUESTS: _numbers(("requests", "request_bytes"), ">IQ"),
     Type.FEATURES: _numbers(("features",), ">Q"),
-    Type.AGENT: _Layout(("agent",), str.encode, lambda value: (value.decode(),)),
+    Type.AGENT: _Layout(("agent",), str.encode, _text),
 }
 _DEFAULTS = {field.name: field.default for field in fields(Hello)}
 
@@ -231,5 +240,5 @@ def _within(name: str, value: int, smallest: int, largest: int) -> None:
         raise ValueError(f"{name} must be {smallest} to {largest}, not {value}")
 
 
-def _list(versions: tuple[int, ...]) -> str:
+def _list(versions: Sequence[int]) -> str:
     return ", ".join(map(str, versions)) or "none"
