@@ -173,7 +173,11 @@ def test_what_a_driver_asks_reaches_the_engine_inside() -> None:
 
         def __init__(self) -> None:
             super().__init__(Lines())
-            self.events = deque(["asked"])
+            self.told = deque[object](["asked"])
+
+        @property
+        def events(self) -> deque[object]:
+            return self.told
 
         def begin(self, now: float) -> None:
             self.lost(OSError(f"gone at {now:g}"))

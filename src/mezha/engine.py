@@ -17,7 +17,11 @@ from mezha.framing import Data, Framing
 from mezha.framing.kernels import Outgoing
 from mezha.limits import Limits, Timeouts
 
-__all__ = ["Engine", "Framed", "State", "as_view"]
+__all__ = ["NO_EVENTS", "Engine", "Framed", "State", "as_view"]
+
+
+#: Shared by all that never have one.
+NO_EVENTS: deque[object] = deque(maxlen=0)
 
 
 class State(Enum):
@@ -65,8 +69,6 @@ class Engine(ABC):
 
     #: It is to be read from, and its deadline kept, also while nobody receives: it answers by itself.
     unattended: bool
-    #: What is rare, and no message: for the driver, who takes it out from the left.
-    events: deque[object]
     #: Queue one message, and say so; or return False and do nothing: then ``send`` knows what to do, or what is wrong.
     push: Callable[[object], bool]
     #: Hand out one message; or return None: then ``take`` knows whether there is one, or what is wrong.
@@ -81,6 +83,11 @@ class Engine(ABC):
     @abstractmethod
     def state(self) -> State:
         """Which directions are left."""
+
+    @property
+    @abstractmethod
+    def events(self) -> deque[object]:
+        """What is rare, and no message: for the driver, who takes it out from the left. Another one at another time."""
 
     @abstractmethod
     def begin(self, now: float) -> None:
@@ -174,10 +181,6 @@ class Engine(ABC):
         """Return the bytes that arrived and were not handed out in messages."""
 
 
-#: Shared by all that never have one.
-_NO_EVENTS: deque[object] = deque(maxlen=0)
-
-
 class Framed(Engine):
     """A bare framing, for any peer: messages, a limit, an end, and nothing else."""
 
@@ -198,7 +201,6 @@ class Framed(Engine):
         "_slow",
         "_starved",
         "_timeouts",
-        "events",
         "idle",
         "pop",
         "push",
@@ -212,7 +214,6 @@ class Framed(Engine):
         self._timeouts = timeouts or framing.timeouts
         self._decoder = framing.decoder(limit=self._limits.max_message)
         self._encode = framing.encode
-        self.events = _NO_EVENTS
         self._outgoing = Outgoing(framing, self._limits.max_message, self._limits.outbox)
         self.push = self._outgoing.push
         self.pop = self._decoder.pop
@@ -229,6 +230,11 @@ class Framed(Engine):
         self._cut = False  # broken before the peer had ended its stream
         self._slow: tuple[int, float] | None = None
         self._starved = False  # there was no memory for what arrived
+
+    @property
+    def events(self) -> deque[object]:
+        """There never are any."""
+        return NO_EVENTS
 
     @property
     def state(self) -> State:

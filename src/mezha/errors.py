@@ -163,7 +163,10 @@ class RequestFailed(MezhaError):
 
 
 class MessageDropped(MezhaError):
-    """The peer began a message and gave it up: what was read of it as a stream is not all. The connection is unharmed."""
+    """The peer began a message and gave it up: what was read of it, as a stream, is not all of it.
+
+    The connection is unharmed.
+    """
 
     def __init__(self, text: str = "", *, code: int = 0) -> None:
         super().__init__(text)

@@ -66,5 +66,7 @@ class Timeouts:
             endless = value is None and name != "close"  # close() never hangs
             _require(endless or (value is not None and value >= 0), f"{name} must be 0 or more seconds, not {value}")
         beat = self.heartbeat
-        _require(beat is None or 1 <= beat <= _LONGEST, f"heartbeat must be 1 to {_LONGEST} seconds or None, not {beat}")
+        _require(
+            beat is None or 1 <= beat <= _LONGEST, f"heartbeat must be 1 to {_LONGEST} seconds or None, not {beat}"
+        )
         _require(self.min_rate > 0, f"min_rate must be more than 0 bytes a second, not {self.min_rate}")

@@ -1,5 +1,7 @@
 """Watch a connection: an observer is told what an engine does. Without one, there is no code in the way."""
 
+from collections import deque
+
 from mezha.engine import Engine, State
 from mezha.framing import Data
 
@@ -35,14 +37,13 @@ class Observer:
 class Observed(Engine):
     """An engine that behaves as the one inside, and tells an observer."""
 
-    __slots__ = ("_engine", "_observer", "_state", "events", "unattended")
+    __slots__ = ("_engine", "_observer", "_state", "unattended")
 
     def __init__(self, engine: Engine, observer: Observer) -> None:
         self._engine = engine
         self._observer = observer
         self._state = engine.state
         self.unattended = engine.unattended
-        self.events = engine.events
 
     def push(self, message: object) -> bool:
         """Leave it to ``send``, which is watched."""
@@ -56,6 +57,11 @@ class Observed(Engine):
     def state(self) -> State:
         """The state of the engine inside."""
         return self._engine.state
+
+    @property
+    def events(self) -> deque[object]:
+        """The events of the engine inside."""
+        return self._engine.events
 
     def begin(self, now: float) -> None:
         """Note that the connection is there, and tell."""

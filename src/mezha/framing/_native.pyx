@@ -346,7 +346,7 @@ cdef class Buffer:
 
     @property
     def budget(self):
-        """Bytes that ``pop`` and ``cut`` may hand out, frames and all. The last message may be larger than what is left."""
+        """Bytes that ``pop`` and ``cut`` may hand out, frames and all; the last message may go beyond."""
         return self.left
 
     @budget.setter

@@ -228,7 +228,7 @@ class Buffer:
 
     @property
     def budget(self) -> int:
-        """Bytes that ``pop`` and ``cut`` may hand out, frames and all. The last message may be larger than what is left.
+        """Bytes that ``pop`` and ``cut`` may hand out, frames and all; the last message may go beyond.
 
         With less of it than is here, ``cut`` may return one message where there are more.
         """

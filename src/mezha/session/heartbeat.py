@@ -37,6 +37,10 @@ class Heartbeat:
             self._patience = 2 * patience
         self._due = now + self._every
 
+    def relax(self) -> None:
+        """Expect to hear nothing more."""
+        self._patience = math.inf
+
     def deadline(self) -> float:
         """Return when to look; ``inf`` for never."""
         return min(self._due, self._given_up)

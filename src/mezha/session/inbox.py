@@ -1,7 +1,6 @@
 """The inbox: what has arrived and was not handed out, in order: whole messages, and behind them one in pieces."""
 
 import sys
-from collections import deque
 from typing import NamedTuple
 
 from mezha.errors import LocalProtocolError, MessageDropped
@@ -48,6 +47,7 @@ class Inbox:
         "_arriving",
         "_buffer",
         "_counted",
+        "_discarding",
         "_dropped",
         "_fed",
         "_freed",
@@ -65,11 +65,12 @@ class Inbox:
         #: Hand out the next message, if it is a small one and the budget is not spent.
         self.pop = self._buffer.pop
         self._limit = limit
-        self._large: deque[_Large] = deque()
+        self._large: list[_Large] = []
         self._arriving: Assembly | None = None
         self._reading: Assembly | None = None  # the stream that is open: the one arriving, or one that is whole
         self._dropped: MessageDropped | None = None  # what has become of the stream that is open
         self._skipping = False  # the one arriving is of no interest
+        self._discarding = False  # and so is everything
         self._wanted = False  # somebody waits for a message
         self._fed = 0  # bytes of frames that have ever come
         self._taken = 0  # of those, handed out and already freed
@@ -111,8 +112,11 @@ class Inbox:
 
     def feed(self, frames: Data) -> None:
         """Add whole MESSAGE frames; they are copied."""
-        self._buffer.feed(frames)
-        self._fed += len(frames)
+        if self._discarding:
+            self._freed += len(frames)
+        else:
+            self._buffer.feed(frames)
+            self._fed += len(frames)
 
     def part(self, piece: Data) -> None:
         """Add a piece of the message in pieces.
@@ -144,8 +148,8 @@ class Inbox:
         assert arriving
         self._wanted = False
         if self._skipping:
-            self._skipping = False
-            self._counted += 1
+            self._skipping = self._discarding
+            self._counted += not self._discarding
         elif arriving is not self._reading:
             self._finish(arriving.take(), arriving.held)
 
@@ -154,7 +158,7 @@ class Inbox:
         arriving, self._arriving = self._arriving, None
         assert arriving
         self._free(arriving)
-        self._skipping = False
+        self._skipping = self._discarding
         if arriving is self._reading:
             self._dropped = error
 
@@ -164,17 +168,17 @@ class Inbox:
 
     def discard(self) -> None:
         """Throw away what is here, and what still comes."""
-        self._freed += self._fed - self._taken
+        self._freed += self._fed - self._taken + sum(large.held for large in self._large)
         self._taken = self._fed
         self._buffer.shut = True
-        self._freed += sum(large.held for large in self._large)
+        self._buffer.front().clear()
         self._large.clear()
         for assembly in (self._arriving, self._reading):
             if assembly:
                 assembly.take()
                 self._free(assembly)
-        self._reading = None
-        self._skipping = self._arriving is not None
+        self._reading = self._dropped = None
+        self._discarding = self._skipping = True
 
     # -- what is handed out -------------------------------------------------------------------------------------------
 
@@ -192,7 +196,7 @@ class Inbox:
             before = self._before_large()
             if not before:
                 self._freed += self._large[0].held
-                messages.append(self._large.popleft().message)
+                messages.append(self._large.pop(0).message)
                 self._counted += 1
                 continue
             self._buffer.budget = before
@@ -261,9 +265,9 @@ class Inbox:
 
     def freed(self) -> int:
         """Return how many bytes have left since this was last asked."""
-        here = self._fed - self._buffer.buffered if not self._buffer.shut else self._taken
-        freed = self._freed + here - self._taken
-        self._taken = here
+        taken = self._fed - self._buffer.buffered
+        freed = self._freed + taken - self._taken
+        self._taken = taken
         self._freed = 0
         return freed
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mezha.errors import MessageTooLarge
 from mezha.framing import Data, Frame
 from mezha.framing.kernels import skip_frames
-from mezha.session.frames import HEADER, PIECE, Frames, Kind
+from mezha.session.frames import HEADER, Frames, Kind
 
 __all__ = ["Intake"]
 

@@ -1,13 +1,12 @@
 """The outbox: what is to be sent, and in which order."""
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Sequence
 from struct import Struct
 
 from mezha.errors import LocalProtocolError, RemoteProtocolError
 from mezha.framing import Data
 from mezha.framing.kernels import Outgoing
-from mezha.session.frames import HEADER, PIECE, AnyFrame, Code, Drop, End, Failure, Kind, encode_frame
+from mezha.session.frames import HEADER, PIECE, AnyFrame, Code, Drop, End, Failure, Kind, Token, encode_frame
 from mezha.session.hello import ALLOWANCE, MOST_CREDIT
 from mezha.session.inbox import MESSAGES
 from mezha.session.pieces import Cutting
@@ -26,11 +25,11 @@ _PARTS = {Kind.REQUEST: Kind.REQUEST_PART, Kind.REPLY: Kind.REPLY_PART}
 class _Numbered:
     """A large question or answer on its way out."""
 
-    __slots__ = ("body", "id", "kind")
+    __slots__ = ("body", "kind", "number")
 
-    def __init__(self, kind: Kind, id: int, body: Cutting) -> None:
+    def __init__(self, kind: Kind, number: int, body: Cutting) -> None:
         self.kind = kind
-        self.id = id
+        self.number = number
         self.body = body
 
 
@@ -51,32 +50,38 @@ class Outbox:
     __slots__ = (
         "_bodies",
         "_credit",
+        "_dead",
         "_forgotten",
-        "_gone",
-        "_handed_over",
         "_last",
         "_messages",
+        "_pong",
         "_ready",
         "_sent",
         "_stream",
+        "handed_over",
         "push",
+        "said",
     )
 
-    def __init__(self, largest: int, high: int, gone: Callable[[Kind, int], None]) -> None:
-        """``gone`` is called when the last piece of a question or an answer has been handed over."""
+    def __init__(self, largest: int, high: int) -> None:
+        """``largest`` and ``high`` are in bytes: the largest message, and from where on ``push`` takes none."""
         self._ready = Outgoing(MESSAGES, largest, high)
         #: Queue a small message for which there is credit, if none waits; say whether that was so.
         self.push = self._ready.spend
-        self._messages: deque[Cutting | AnyFrame] = deque()
+        self._messages: list[Cutting | AnyFrame] = []
         self._stream: Cutting | None = None  # one of the messages, to which more will be added
-        self._bodies: deque[_Numbered] = deque()
+        self._bodies: list[_Numbered] = []
         self._last: AnyFrame | None = None  # goes when nothing else is left
-        self._gone = gone
-        self._handed_over: list[tuple[Kind, int]] = []  # questions and answers of which the last piece is ready
+        #: The last frame has been handed over.
+        self.said = False
+        #: Questions and answers of which the last piece is ready: after ``collect`` to be taken out from here.
+        self.handed_over: list[tuple[Kind, int]] = []
         # The credit is in one place: here while messages wait, otherwise in ``_ready``.
         self._credit = 0
         self._ready.credit = ALLOWANCE
         self._sent = self._forgotten = 0
+        self._pong: bytes | None = None
+        self._dead = False
 
     # -- what there is ------------------------------------------------------------------------------------------------
 
@@ -84,6 +89,8 @@ class Outbox:
     def size(self) -> int:
         """Bytes that ``collect`` would return, at least; 0 if there are none."""
         size = self._ready.size
+        if self._pong is not None:
+            size += HEADER + len(self._pong)
         if self._messages and (piece := self._next_piece()) is not None:
             size += HEADER + piece
         if self._bodies:
@@ -119,9 +126,19 @@ class Outbox:
 
     # -- what is added ------------------------------------------------------------------------------------------------
 
+    def greet(self, parts: Sequence[Data]) -> None:
+        """Add what goes before all frames, and the first of them."""
+        self._ready.put(parts)
+
     def control(self, frame: AnyFrame) -> None:
         """Add a frame that overtakes all that waits."""
-        self._ready.put(encode_frame(frame))
+        if not self._dead:
+            self._ready.put(encode_frame(frame))
+
+    def pong(self, token: bytes) -> None:
+        """Answer a PING, and all before it: however many come, and however slowly answers go, one is enough."""
+        if not self._dead:
+            self._pong = token
 
     def message(self, message: Data) -> None:
         """Add a message. It is kept by reference."""
@@ -133,22 +150,22 @@ class Outbox:
             self._ready.credit -= size
             self._ready.count += 1
 
-    def numbered(self, kind: Kind, id: int, body: Data) -> None:
+    def numbered(self, kind: Kind, number: int, body: Data) -> None:
         """Add a question or an answer (REQUEST or REPLY), in pieces where it is large."""
         if len(body) > PIECE:
-            self._bodies.append(_Numbered(kind, id, Cutting(memoryview(body))))
+            self._bodies.append(_Numbered(kind, number, Cutting(memoryview(body))))
         else:
-            self._put_numbered(kind, id, [memoryview(body)])
+            self._put_numbered(kind, number, [memoryview(body)])
 
     def failure(self, frame: Failure) -> None:
         """Add an answer that is none."""
         self.control(frame)
-        self._handed_over.append((Kind.REPLY, frame.id))
+        self.handed_over.append((Kind.REPLY, frame.id))
 
-    def withdraw(self, id: int) -> bool:
+    def withdraw(self, number: int) -> bool:
         """Send no more of this question; return whether nothing of it has gone."""
         for one in self._bodies:
-            if one.kind is Kind.REQUEST and one.id == id:
+            if one.kind is Kind.REQUEST and one.number == number:
                 self._bodies.remove(one)
                 return not one.body.begun
         return False
@@ -169,17 +186,20 @@ class Outbox:
         if self._messages or self._bodies:
             self._last = frame
         else:
-            self.control(frame)
+            self._say_last(frame)
 
-    def clear(self) -> None:
-        """Forget all that has not been handed over, and take no more messages."""
+    def clear(self, frame: AnyFrame | None = None) -> None:
+        """Forget all that has not been handed over. This frame, if there is one, is the last; nothing more is added."""
         self._ready.shut = True
         self._forgotten = self.unsent - self._ready.count + self._sent
         self._messages.clear()
         self._bodies.clear()
         self._stream = self._last = None
-        self._handed_over.clear()
+        self.handed_over.clear()
+        self._pong = None
         self._ready.collect()
+        if frame:
+            self._say_last(frame)
 
     # -- streams ------------------------------------------------------------------------------------------------------
 
@@ -200,11 +220,14 @@ class Outbox:
         self._stream = Cutting(whole=False)
         self._wait(self._stream)
 
-    def add_piece(self, piece: memoryview) -> int:
-        """Add to the stream; return how large it is now."""
-        stream = self._the_stream()
-        stream.add(piece)
-        return stream.size
+    @property
+    def stream_size(self) -> int:
+        """Bytes of the stream until now."""
+        return self._the_stream().size
+
+    def add_piece(self, piece: memoryview) -> None:
+        """Add to the stream."""
+        self._the_stream().add(piece)
 
     def end_stream(self) -> None:
         """Add nothing more to the stream."""
@@ -227,30 +250,45 @@ class Outbox:
         """
         if self.credit + credit > MOST_CREDIT:
             raise RemoteProtocolError(
-                f"the peer granted {credit} bytes of credit on top of {self.credit}, and there are {MOST_CREDIT} at most"
+                f"the peer granted {credit} bytes of credit on top of {self.credit}: there are {MOST_CREDIT} at most"
             )
         if self._messages:
             self._credit += credit
         else:
             self._ready.credit += credit
 
+    def lend(self) -> int:
+        """Lend all credit to who sends messages past this; none while one waits here."""
+        credit, self._ready.credit = self._ready.credit, 0
+        return credit
+
+    def settle(self, credit: int, count: int) -> None:
+        """Take back what is left of the credit lent; so many messages were sent for the rest."""
+        self.grant(credit)
+        self._ready.count += count
+        self._sent += count
+
     def collect(self) -> list[Data]:
         """Hand over what is ready, and some pieces of what waits."""
+        if self._pong is not None:
+            self.control(Token(Kind.PONG, self._pong))
+            self._pong = None
         if self._messages or self._bodies:
             while self._ready.size < _AT_ONCE and self._move_body() | self._move_message():
                 pass
             if self._last is not None and not self._messages and not self._bodies:
-                self.control(self._last)
-                self._last = None
+                self._say_last(self._last)
         parts = self._ready.collect()
         self._sent = self._ready.count
-        if self._handed_over:
-            handed_over, self._handed_over = self._handed_over, []
-            for kind, id in handed_over:
-                self._gone(kind, id)
+        self.said = self._dead
         return parts
 
     # -- below --------------------------------------------------------------------------------------------------------
+
+    def _say_last(self, frame: AnyFrame) -> None:
+        self._last = self._pong = None
+        self.control(frame)
+        self._dead = True
 
     def _wait(self, message: Cutting) -> None:
         if not self._messages:
@@ -285,7 +323,7 @@ class Outbox:
             if not last:
                 return True
             self._ready.count += 1
-        self._messages.popleft()
+        self._messages.pop(0)
         self._waited()
         return True
 
@@ -293,18 +331,18 @@ class Outbox:
         """Make a piece of the next large question or answer ready."""
         if not self._bodies:
             return False
-        one = self._bodies.popleft()
+        one = self._bodies.pop(0)
         size = min(one.body.rest, PIECE)
         if size == one.body.rest:
-            self._put_numbered(one.kind, one.id, one.body.cut(size))
+            self._put_numbered(one.kind, one.number, one.body.cut(size))
         else:
-            self._ready.put([_NUMBERED(size + 5, _PARTS[one.kind], one.id), *one.body.cut(size)])
+            self._ready.put([_NUMBERED(size + 5, _PARTS[one.kind], one.number), *one.body.cut(size)])
             self._bodies.append(one)
         return True
 
-    def _put_numbered(self, kind: Kind, id: int, parts: list[memoryview]) -> None:
-        self._ready.put([_NUMBERED(sum(map(len, parts)) + 5, kind, id), *parts])
-        self._handed_over.append((kind, id))
+    def _put_numbered(self, kind: Kind, number: int, parts: list[memoryview]) -> None:
+        self._ready.put([_NUMBERED(sum(map(len, parts)) + 5, kind, number), *parts])
+        self.handed_over.append((kind, number))
 
     def _the_stream(self) -> Cutting:
         if self._stream is None:

@@ -16,7 +16,7 @@ _IDS = 1 << 32
 class _Request:
     """A request that is not answered yet."""
 
-    __slots__ = ("assembly", "size", "state")
+    __slots__ = ("answered", "assembly", "size", "state")
 
     def __init__(self, state: Request, size: int = 0) -> None:
         self.state = state
@@ -24,6 +24,8 @@ class _Request:
         self.size = size
         #: What arrives in pieces: at the asker's the answer, at the answerer's the question.
         self.assembly: Assembly | None = None
+        #: The answer is on its way.
+        self.answered = False
 
 
 class _Requests:
@@ -39,28 +41,28 @@ class _Requests:
         #: How many there are, and bytes of their questions together.
         self.count = self.size = 0
 
-    def _following(self, id: int, kind: Kind) -> Request:
+    def _following(self, number: int, kind: Kind) -> Request:
         """Return the state of a request after a frame.
 
         Raises:
             RemoteProtocolError: there is no such frame in its state.
 
         """
-        request = self._open.get(id)
+        request = self._open.get(number)
         state = request.state if request else Request.FREE
         following = self._table.get((state, kind))
         if following is None:
-            raise RemoteProtocolError(f"the peer sent a {kind.name} for request {id}, which is {state.value}")
+            raise RemoteProtocolError(f"the peer sent a {kind.name} for request {number}, which is {state.value}")
         return following
 
-    def _begin(self, id: int, request: _Request) -> _Request:
-        self._open[id] = request
+    def _begin(self, number: int, request: _Request) -> _Request:
+        self._open[number] = request
         self.count += 1
         self.size += request.size
         return request
 
-    def _free(self, id: int) -> _Request:
-        request = self._open.pop(id)
+    def _free(self, number: int) -> _Request:
+        request = self._open.pop(number)
         self.count -= 1
         self.size -= request.size
         return request
@@ -90,10 +92,10 @@ class Asking(_Requests):
         """Put a question in line; return its number."""
         while self._next in self._open or self._next in self._waiting:
             self._next = (self._next + 1) % _IDS
-        id = self._next
-        self._next = (id + 1) % _IDS
-        self._waiting[id] = question
-        return id
+        number = self._next
+        self._next = (number + 1) % _IDS
+        self._waiting[number] = question
+        return number
 
     def allow(self, count: int, size: int) -> None:
         """Note how many questions the peer takes at a time, and bytes of them together."""
@@ -104,38 +106,38 @@ class Asking(_Requests):
         """Return the next question, if the peer has room for it: it is asked now."""
         if not self._waiting or self.count >= self._most:
             return None
-        id, question = next(iter(self._waiting.items()))
+        number, question = next(iter(self._waiting.items()))
         if self.size + len(question) > self._most_bytes:
             return None
-        del self._waiting[id]
-        self._begin(id, _Request(Request.ASKING, len(question)))
-        return id, question
+        del self._waiting[number]
+        self._begin(number, _Request(Request.ASKING, len(question)))
+        return number, question
 
-    def asked(self, id: int) -> None:
+    def asked(self, number: int) -> None:
         """Note that the last piece of a question has been handed over."""
-        request = self._open.get(id)
+        request = self._open.get(number)
         if request and request.state is Request.ASKING:
             request.state = Request.ASKED
 
-    def forget(self, id: int) -> None:
+    def forget(self, number: int) -> None:
         """Take a question back of which the peer has not heard."""
-        if self._waiting.pop(id, None) is None:
-            self._free(id)
+        if self._waiting.pop(number, None) is None:
+            self._free(number)
 
-    def cancel(self, id: int) -> bool:
+    def cancel(self, number: int) -> bool:
         """Do not wait for an answer any more; return whether the peer has to be told."""
-        request = self._open.get(id)
+        request = self._open.get(number)
         if request is None or request.state is Request.CANCELLED:
             return False
         request.state = Request.CANCELLED
         request.assembly = None
         return True
 
-    def waits(self, id: int) -> bool:
+    def waits(self, number: int) -> bool:
         """Say whether a question is still in line."""
-        return id in self._waiting
+        return number in self._waiting
 
-    def reply_part(self, id: int, piece: Data) -> None:
+    def reply_part(self, number: int, piece: Data) -> None:
         """Take a piece of an answer.
 
         Raises:
@@ -143,13 +145,13 @@ class Asking(_Requests):
             RemoteProtocolError: nobody asked.
 
         """
-        following = self._following(id, Kind.REPLY_PART)
-        request = self._open[id]
+        following = self._following(number, Kind.REPLY_PART)
+        request = self._open[number]
         request.state = following
         if following is not Request.CANCELLED:
             self._assemble(request, piece)
 
-    def reply(self, id: int, piece: Data) -> bytes | None:
+    def reply(self, number: int, piece: Data) -> bytes | None:
         """Take an answer, or its last piece; return it, if it is still wanted.
 
         Raises:
@@ -157,32 +159,29 @@ class Asking(_Requests):
             RemoteProtocolError: nobody asked.
 
         """
-        self._following(id, Kind.REPLY)
-        request = self._free(id)
+        self._following(number, Kind.REPLY)
+        request = self._free(number)
         if request.state is Request.CANCELLED:
             return None
         return self._assemble(request, piece).take()
 
-    def failure(self, id: int) -> bool:
+    def failure(self, number: int) -> bool:
         """Take an answer that is none; return whether somebody still waits for it.
 
         Raises:
             RemoteProtocolError: nobody asked.
 
         """
-        self._following(id, Kind.FAILURE)
-        return self._free(id).state is not Request.CANCELLED
+        self._following(number, Kind.FAILURE)
+        return self._free(number).state is not Request.CANCELLED
 
-    def too_large(self, limit: int) -> list[int]:
-        """Take those that are larger than this out of the line, and return them."""
-        refused = [id for id, question in self._waiting.items() if len(question) > limit]
-        for id in refused:
-            del self._waiting[id]
-        return refused
+    def line(self) -> list[tuple[int, int]]:
+        """List the questions in line, and how large they are."""
+        return [(number, len(question)) for number, question in self._waiting.items()]
 
     def give_up(self) -> list[int]:
         """Wait for no answer any more; return the requests for which somebody does."""
-        wanted = [id for id, request in self._open.items() if request.state is not Request.CANCELLED]
+        wanted = [number for number, request in self._open.items() if request.state is not Request.CANCELLED]
         wanted += self._waiting
         self._open.clear()
         self._waiting.clear()
@@ -193,16 +192,15 @@ class Asking(_Requests):
 class Answering(_Requests):
     """The questions of the peer. Each holds its place until the last byte of its answer has been handed over."""
 
-    __slots__ = ("_answered", "_most", "_most_bytes")
+    __slots__ = ("_most", "_most_bytes")
 
     def __init__(self, limit: int, most: int, most_bytes: int) -> None:
         """``limit`` is the largest question taken, ``most`` how many at a time, ``most_bytes`` how much of them."""
         super().__init__(ANSWERING, "a request", limit)
         self._most = most
         self._most_bytes = most_bytes
-        self._answered = set[int]()
 
-    def part(self, id: int, piece: Data) -> None:
+    def part(self, number: int, piece: Data) -> None:
         """Take a piece of a question.
 
         Raises:
@@ -210,10 +208,10 @@ class Answering(_Requests):
             RemoteProtocolError: it has no place here.
 
         """
-        following = self._following(id, Kind.REQUEST_PART)
-        self._add(id, following, piece)
+        following = self._following(number, Kind.REQUEST_PART)
+        self._add(number, following, piece)
 
-    def request(self, id: int, piece: Data) -> bytes:
+    def request(self, number: int, piece: Data) -> bytes:
         """Take a question, or its last piece; return it.
 
         Raises:
@@ -221,66 +219,60 @@ class Answering(_Requests):
             RemoteProtocolError: it has no place here.
 
         """
-        following = self._following(id, Kind.REQUEST)
-        request = self._add(id, following, piece)
+        following = self._following(number, Kind.REQUEST)
+        request = self._add(number, following, piece)
         assert request.assembly
         question, request.assembly = request.assembly.take(), None
         return question
 
-    def cancel(self, id: int) -> tuple[bool, bool]:
+    def cancel(self, number: int) -> tuple[bool, bool]:
         """Note that the asker gave up; return whether whoever answers is to be told, and whether to answer at once.
 
         Raises:
             RemoteProtocolError: it has done so already.
 
         """
-        following = self._following(id, Kind.CANCEL)
-        request = self._open.get(id)
+        following = self._following(number, Kind.CANCEL)
+        request = self._open.get(number)
         if request is None:
             return False, False
         whole = request.state is not Request.ASKING
         request.state = following
         request.assembly = None
-        return (False, False) if id in self._answered else (whole, not whole)
+        return (False, False) if request.answered else (whole, not whole)
 
-    def answer(self, id: int) -> bool:
+    def answer(self, number: int) -> bool:
         """Note that an answer goes out; return False if nobody asked, or it has been answered."""
-        request = self._open.get(id)
-        if request is None or id in self._answered:
+        request = self._open.get(number)
+        if request is None or request.answered:
             return False
-        self._answered.add(id)
+        request.answered = True
         return True
 
-    def cancelled(self, id: int) -> bool:
-        """Say whether the asker gave this one up."""
-        return self._open[id].state is Request.CANCELLED
-
-    def gone(self, id: int) -> None:
+    def gone(self, number: int) -> None:
         """Note that the answer has gone: the number is free, and there is room for another question."""
-        if id in self._answered:
-            self._answered.remove(id)
-            self._free(id)
+        if number in self._open:
+            self._free(number)
 
     def give_up(self) -> list[int]:
         """Forget them all; return those that are not answered, and of which somebody knows."""
         known = [
-            id
-            for id, request in self._open.items()
-            if id not in self._answered and request.state in (Request.ASKED, Request.CANCELLED)
+            number
+            for number, request in self._open.items()
+            if not request.answered and request.state in (Request.ASKED, Request.CANCELLED)
         ]
         self._open.clear()
-        self._answered.clear()
         self.count = self.size = 0
         return known
 
-    def _add(self, id: int, following: Request, piece: Data) -> _Request:
-        request = self._open.get(id)
+    def _add(self, number: int, following: Request, piece: Data) -> _Request:
+        request = self._open.get(number)
         if request is None:
             if self.count >= self._most:
                 raise RemoteProtocolError(
-                    f"the peer sent request {id}, and {self.count} are unanswered: at most {self._most} are taken here"
+                    f"the peer sent request {number} while {self.count} are unanswered: at most {self._most} are taken"
                 )
-            request = self._begin(id, _Request(following))
+            request = self._begin(number, _Request(following))
         request.state = following
         if self.size + len(piece) > self._most_bytes:
             raise RemoteProtocolError(
