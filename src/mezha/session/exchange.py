@@ -133,11 +133,11 @@ class Exchange:
         for number in self._answering.give_up():
             self.tell(Cancelled(number))
 
-    def tell(self, event: object) -> None:
+    def tell(self, *events: object) -> None:
         """Have something for the driver."""
-        if self.events is NO_EVENTS:  # a deque of its own is larger than all the rest of an idle connection
+        if events and self.events is NO_EVENTS:  # a deque of its own is larger than all the rest of an idle connection
             self.events = deque()
-        self.events.append(event)
+        self.events += events
 
     def _ask(self) -> None:
         while question := self._asking.next():

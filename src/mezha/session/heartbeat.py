@@ -14,7 +14,7 @@ class Heartbeat:
     ``beat`` is the heartbeat of the connection in seconds, the shorter of what both sides announced: twice in it each
     of them looks, and sends a PING if since its last look it has sent nothing or heard nothing. So a living peer is
     heard twice in a beat, whatever is stuck in the other direction. ``patience``, this side's own heartbeat, says when
-    to give the peer up: after twice as long without a byte. ``None`` is never.
+    to give the peer up: after twice as long without a byte; ``None`` is never.
     """
 
     __slots__ = ("_due", "_every", "_grace", "_looked", "_patience", "heard", "sent")
@@ -28,10 +28,10 @@ class Heartbeat:
         #: Something was sent since the last look.
         self.sent = False
 
-    def begin(self, now: float, beat: float | None, patience: float | None) -> None:
-        """Begin to look."""
+    def begin(self, now: float, beat: float, patience: float | None) -> None:
+        """Begin to look, if there is a beat (0: there is none)."""
         self.heard = self._looked = self._grace = now
-        if beat is not None:
+        if beat:
             self._every = beat / 2
         if patience is not None:
             self._patience = 2 * patience

@@ -3,30 +3,26 @@
 import math
 import sys
 from collections import deque
-from copy import copy
 from struct import Struct
 
-from mezha.engine import Engine, State, as_view
+from mezha.engine import Engine, State
 from mezha.errors import (
-    ClosedByPeer,
-    ClosedByUs,
     ConnectionLost,
     HandshakeError,
     LocalProtocolError,
     MessageDropped,
     MessageTooLarge,
-    MezhaError,
     RemoteProtocolError,
 )
 from mezha.framing import Data
 from mezha.limits import Limits, Timeouts
-from mezha.session.closing import Ending, Goodbyes
+from mezha.session.closing import Ending
 from mezha.session.credit import Grant
-from mezha.session.events import Ponged
 from mezha.session.exchange import Exchange
 from mezha.session.frames import (
     HEADER,
     PIECE,
+    AnyFrame,
     Body,
     Cancel,
     Close,
@@ -37,7 +33,6 @@ from mezha.session.frames import (
     Failure,
     Kind,
     Token,
-    code_name,
     encode_frame,
     parse_frame,
 )
@@ -52,13 +47,16 @@ from mezha.session.hello import (
 )
 from mezha.session.inbox import Inbox
 from mezha.session.intake import Intake
+from mezha.session.life import Life
 from mezha.session.outbox import Outbox
-from mezha.session.states import STREAM, Stream
+from mezha.session.pings import Pings
+from mezha.session.sizes import Sizes, sound
+from mezha.session.states import Stream
 from mezha.session.welcome import Welcome
 
 __all__ = ["Session", "hello_of"]
 
-_ID = Struct(">I").unpack_from
+_NUMBER = Struct(">I").unpack_from
 
 
 def hello_of(limits: Limits, timeouts: Timeouts, agent: str = "") -> Hello:
@@ -78,27 +76,22 @@ class Session(Engine):
 
     Beside what every engine does it asks and answers, measures the way there and back, and sends and receives messages
     piece by piece. What comes of requests and pings is in ``events``.
+
+    Memory is bounded by what this side said in its HELLO: the window and one message more, for requests their bytes
+    once more, and the answers it asked for.
     """
 
     __slots__ = (
-        "_cause",
-        "_closed",
-        "_dead",
-        "_ended",
         "_exchange",
-        "_fault",
-        "_goodbyes",
         "_grant",
         "_heartbeat",
         "_inbox",
         "_intake",
-        "_limits",
+        "_life",
         "_ours",
         "_outbox",
-        "_pinged",
         "_pings",
-        "_stream",
-        "_theirs",
+        "_sizes",
         "_timeouts",
         "_welcome",
         "_welcome_by",
@@ -118,27 +111,20 @@ class Session(Engine):
         hello: Hello | None = None,
     ) -> None:
         """Be one side of a connection. Without ``answers``, requests of the peer are refused."""
-        self._limits = limits or Limits()
+        limits = limits or Limits()
         self._timeouts = timeouts or Timeouts()
-        self._ours = ours = hello or hello_of(self._limits, self._timeouts)
-        self._theirs: Hello | None = None
-        self._stream = Stream.GREETING  # of the peer's frames
+        self._ours = ours = hello or hello_of(limits, self._timeouts)
+        self._life = Life()
         self._welcome: Welcome | None = Welcome(ours.versions)
         self._welcome_by = math.inf
+        self._heartbeat = Heartbeat()
+        self._pings = Pings()
         self._intake = Intake(min(ours.max_message, PIECE))
         self._inbox = Inbox(ours.max_message)
         self._grant = Grant(ours.window)
-        self._outbox = Outbox(ours.max_message, self._limits.outbox)
-        self._heartbeat = Heartbeat()
-        self._goodbyes = Goodbyes()
+        self._sizes = Sizes(ours.max_message)
+        self._outbox = Outbox(ours.max_message, limits.outbox)
         self._exchange = Exchange(ours, self._outbox, answers=answers)
-        self._pinged = 0
-        self._pings: dict[int, float] = {}  # when each was sent
-        self._closed = False
-        self._ended = False
-        self._fault: RemoteProtocolError | None = None
-        self._cause: ConnectionLost | None = None
-        self._dead = False  # nothing arrives any more
         self.push = self._outbox.push
         self.pop = self._inbox.pop
         self.idle = self._inbox.idle
@@ -148,17 +134,7 @@ class Session(Engine):
     @property
     def state(self) -> State:
         """Which directions are left."""
-        if self._closed:
-            return State.CLOSED
-        if self._fault:
-            return State.FAILED
-        if self._stream is Stream.CLOSED:
-            return State.CLOSED
-        if self._stream is Stream.ENDED:
-            return State.CLOSED if self._ended or self._cause else State.PEER_ENDED
-        if self._cause:
-            return State.FAILED
-        return State.WE_ENDED if self._ended else State.OPEN
+        return self._life.state
 
     @property
     def events(self) -> deque[object]:
@@ -168,12 +144,9 @@ class Session(Engine):
     @property
     def ending(self) -> Ending | None:
         """How it ended, as far as is known; ``None`` while it goes on."""
-        return self._goodbyes.ending(
-            fault=self._fault is not None,
-            lost=self._cause is not None and not self._outbox.said,
-            sent=self._outbox.sent,
-            never_sent=self._outbox.unsent,
-        )
+        life, outbox = self._life, self._outbox
+        lost = life.cause is not None and not outbox.said
+        return life.goodbyes.ending(fault=life.fault is not None, lost=lost, sent=outbox.sent, never_sent=outbox.unsent)
 
     def begin(self, now: float) -> None:
         """Say hello."""
@@ -183,97 +156,89 @@ class Session(Engine):
 
     def deadline(self) -> float | None:
         """Return when to look after the peer."""
-        if self._dead or self._cause:
+        if self._life.dead or self._life.cause or self._life.fault:
             return None
         due = self._welcome_by if self._welcome else self._heartbeat.deadline()
         return None if due == math.inf else due
 
     def expire(self, now: float) -> None:
-        """Ask a silent peer whether it is there, or give it up; or one that never said hello."""
-        if self._dead or self._cause:
+        """Ask a silent peer whether it is there, or give it up; also one that never said hello."""
+        if (due := self.deadline()) is None or now < due:
             return
         if self._welcome:
-            if now >= self._welcome_by:
-                self._refuse(self._welcome.missing())
+            assert self._timeouts.handshake is not None
+            self._refuse(self._welcome.late(self._timeouts.handshake))
             return
-        ask = self._heartbeat.look(now)
+        if self._heartbeat.look(now):
+            self._outbox.control(self._pings.ping())
         silence = self._heartbeat.silence(now)
         if silence is not None:
-            queued = self._outbox.backlog
             self._lose(
-                ConnectionLost(
-                    f"the peer has been silent for {silence:.3g} s, and did not answer (Timeouts.heartbeat); "
-                    f"{queued} bytes were waiting to be sent",
-                    silence=silence,
-                    queued=queued,
-                )
+                f"the peer has been silent for {silence:.3g} s and answers no PING (Timeouts.heartbeat)", silence
             )
+            self._life.dead = True
             self._inbox.end()
-            self._dead = True
-        elif ask:
-            self._ping()
 
     def end(self) -> bool:
         """End this side's messages; requests go on."""
-        if not self._ended:
-            self._ended = True
+        if not self._life.ended:
+            self._life.ended = True
             self._outbox.end()
         return False
 
     def close(self, code: int = 0, reason: str = "") -> None:
         """Say goodbye, behind what is queued; throw away what is here and what still comes."""
-        if self._closed:
+        life = self._life
+        if life.closed:
             return
-        self._closed = True
+        life.closed = True
         taken = self._inbox.count
         self._inbox.discard()
-        if self._stream is Stream.CLOSED:
-            if self._goodbyes.ours is None:
-                self._outbox.clear(self._goodbyes.answer(taken))
-        elif not (self._fault or self._cause):
-            self._goodbyes.ours = Close(code, taken, reason)
-            self._outbox.close(self._goodbyes.ours)
+        if life.goodbyes.theirs:
+            if not life.goodbyes.ours:
+                self._outbox.clear(life.goodbyes.answer(taken))
+        elif not (life.fault or life.cause):
+            life.goodbyes.ours = Close(code, taken, reason)
+            self._outbox.close(life.goodbyes.ours)
         self._give_up()
         self._account()
 
     def finished(self) -> bool:
         """Say whether both sides have said goodbye, or nothing can be said any more."""
-        refused = self._fault is not None and self._theirs is None
-        return self._dead or refused or self._cause is not None or self._goodbyes.theirs is not None
+        life = self._life
+        refused = life.fault is not None and self._welcome is not None
+        return refused or life.dead or life.cause is not None or life.goodbyes.theirs is not None
 
     def lost(self, cause: BaseException) -> None:
         """Note that the connection broke."""
-        if not self._cause and not self._dead:
-            queued = self._outbox.backlog
-            lost = ConnectionLost(f"the connection was lost: {str(cause) or type(cause).__name__}", queued=queued)
-            lost.__cause__ = cause
-            self._lose(lost)
+        if not self._life.dead:
+            self._lose(f"the connection was lost: {str(cause) or type(cause).__name__}", cause=cause)
 
     def unused(self) -> bytes:
-        """Return nothing: who takes over a session would need more than bytes."""
+        """Return nothing: a session is more than its bytes, and nobody can take over in the middle of it."""
         return b""
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
     def clear(self, size: int) -> bool:
         """Say whether a message of so many bytes can go out now, or begin to."""
-        if self._over or self._too_large(size, "message"):
+        if self._life.over or self._life.ended or self._sizes.refusal(size, "message"):
             return True
-        if self._outbox.waiting or (self._theirs is None and size > PIECE):
+        if self._outbox.waiting or (self._welcome and size > PIECE):
             return False
         return HEADER + min(size, PIECE) <= self._outbox.credit
 
     def send(self, message: Data) -> None:
         """Queue one message."""
-        self._check_sending()
-        message = _sound(message)
-        if error := self._too_large(len(message), "message"):
-            raise error
-        if self._theirs is None and len(message) > PIECE:
+        self._life.check_sending()
+        message = sound(message)
+        size = len(message)
+        self._sizes.check(size, "message")
+        if self._welcome and size > PIECE:
             raise LocalProtocolError(
-                f"a message of {len(message)} bytes has to wait until the peer has said what it takes: "
-                f"it is not clear() yet, and nothing was sent",
-                size=len(message),
+                f"a message of {size} bytes has to wait for the peer's hello, which says what it takes: it is not "
+                f"clear() yet, and nothing was sent",
+                size=size,
             )
         self._outbox.message(message)
 
@@ -292,7 +257,7 @@ class Session(Engine):
         return parts
 
     def lend(self) -> int:
-        """Lend all credit to who sends messages past this engine, by itself. Give it back with ``settle``."""
+        """Lend all credit to who sends messages past this engine, by itself; ``settle`` takes back what is left."""
         return self._outbox.lend()
 
     def settle(self, credit: int, count: int) -> None:
@@ -300,7 +265,7 @@ class Session(Engine):
         self._outbox.settle(credit, count)
 
     def begin_stream(self) -> None:
-        """Begin a message that will be sent piece by piece; to be done when a large one is ``clear``.
+        """Begin a message that is sent piece by piece, when one of more than 65 536 bytes is ``clear``.
 
         Raises:
             LocalProtocolError: there is one already.
@@ -308,56 +273,56 @@ class Session(Engine):
         Otherwise as ``send``.
 
         """
-        self._check_sending()
+        self._life.check_sending()
         self._outbox.begin_stream()
 
     @property
     def stream_room(self) -> int:
-        """Bytes that can be added to it now without more of them waiting here than is useful."""
+        """Bytes that it is useful to add to it now; more would only wait here."""
         return self._outbox.room
 
     def send_piece(self, piece: Data) -> None:
-        """Add to it. It is kept by reference.
+        """Add to it. The piece is kept by reference.
 
         Raises:
-            LocalProtocolError: the message would be over the limit. Nothing was added; what was, still stands.
+            LocalProtocolError: the message would be over the limit. What was added before still stands.
 
         Otherwise as ``send``.
 
         """
-        self._check_sending()
-        piece = memoryview(_sound(piece))
-        if error := self._too_large(self._outbox.stream_size + len(piece), "message"):
-            raise error
+        self._life.check_sending()
+        piece = memoryview(sound(piece))
+        self._sizes.check(self._outbox.stream_size + len(piece), "message")
         self._outbox.add_piece(piece)
 
     def end_stream(self) -> None:
-        """End the message that is sent piece by piece: now it is whole."""
-        self._check_sending()
+        """Say that it is whole."""
+        self._life.check_sending()
         self._outbox.end_stream()
 
     def drop_stream(self, code: int, text: str) -> None:
         """Give it up: the peer throws away what it has of it, and is told why."""
-        self._check_sending()
+        self._life.check_sending()
         self._outbox.drop_stream(code, text)
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
     def receive(self, data: Data, now: float) -> None:
         """Take bytes that arrived, or the end."""
-        if self._dead:
+        life = self._life
+        if life.dead:
             return
         if not len(data):
             self._end_of_stream()
             return
-        if self._fault:
+        if life.fault:
             return
         self._heartbeat.heard = now
         try:
-            if self._stream is Stream.OPEN and self._intake.messages(data):
+            if life.stream is Stream.OPEN and self._intake.messages(data):
                 self._grant.spend(len(data))
                 self._inbox.feed(data)
-                if self._closed:
+                if life.closed:
                     self._account()
             else:
                 self._read(data, now)
@@ -365,18 +330,17 @@ class Session(Engine):
             self._refuse(error)
         except MemoryError as error:  # bytes are missing from here on
             self.lost(error)
+            life.dead = True
             self._inbox.end()
-            self._dead = True
             raise
 
     def take(self, count: int = 1) -> list[bytes]:
         """Hand out up to ``count`` messages."""
-        if self._closed:
-            raise self._unable()
+        self._life.check_taking()
         messages = self._inbox.take(count)
         self._account()
         if not messages:
-            self._check_receiving()
+            self._life.check_waiting()
         return messages
 
     def open_stream(self) -> bool:
@@ -388,12 +352,11 @@ class Session(Engine):
         Otherwise as ``take``.
 
         """
-        if self._closed:
-            raise self._unable()
+        self._life.check_taking()
         opened = self._inbox.open_stream()
         self._account()
         if not opened:
-            self._check_receiving()
+            self._life.check_waiting()
         return opened
 
     def take_piece(self) -> bytes | None:
@@ -405,12 +368,11 @@ class Session(Engine):
         Otherwise as ``take``.
 
         """
-        if self._closed:
-            raise self._unable()
+        self._life.check_taking()
         piece = self._inbox.read()
         self._account()
         if piece is None:
-            self._check_receiving()
+            self._life.check_waiting()
         return piece
 
     def leave_stream(self) -> None:
@@ -423,7 +385,7 @@ class Session(Engine):
         return False
 
     def space(self) -> None:
-        """Have no memory of its own."""
+        """Have no memory of its own to receive into."""
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
@@ -434,18 +396,17 @@ class Session(Engine):
             LocalProtocolError: over the limit. Nothing was sent.
             ClosedByUs: this side has closed.
             ClosedByPeer: the peer has.
+            RemoteProtocolError: the peer broke the protocol.
             ConnectionLost: the connection is broken.
 
         """
-        if self._over:
-            raise self._unable()
-        body = _sound(body)
-        if error := self._too_large(len(body), "request"):
-            raise error
+        self._life.check_asking()
+        body = sound(body)
+        self._sizes.check(len(body), "request")
         return self._exchange.request(body)
 
     def cancel(self, number: int) -> None:
-        """Forget a request of this side."""
+        """Forget a request of this side: nothing is told of it any more."""
         self._exchange.cancel(number)
 
     def answer(self, number: int, body: Data) -> None:
@@ -455,9 +416,8 @@ class Session(Engine):
             LocalProtocolError: the answer is over the limit. Nothing was sent: the request is still to be answered.
 
         """
-        body = _sound(body)
-        if error := self._too_large(len(body), "answer"):
-            raise error
+        body = sound(body)
+        self._sizes.check(len(body), "answer")
         self._exchange.answer(number, body)
 
     def fail(self, number: int, code: int, text: str) -> None:
@@ -465,12 +425,13 @@ class Session(Engine):
         self._exchange.fail(number, code, text)
 
     def ping(self, now: float) -> int:
-        """Send a PING; return the number of what comes of it, ``Ponged`` in ``events``."""
-        if self._over:
-            raise self._unable()
-        number = self._ping()
-        self._pings[number] = now
-        return number
+        """Send a PING; return the number of what comes of it, ``Ponged`` in ``events``.
+
+        Raises as ``request``.
+        """
+        self._life.check_asking()
+        self._outbox.control(self._pings.ping(now))
+        return self._pings.last
 
     # -- what arrives -------------------------------------------------------------------------------------------------
 
@@ -481,26 +442,18 @@ class Session(Engine):
             if theirs is None:
                 return
             data, self._welcome = self._welcome.rest, None
-            self._stream = STREAM[self._stream, Kind.HELLO]
-            self._meet(theirs, now)
+            self._life.step(Kind.HELLO)
+            self._sizes.learn(theirs)
+            self._outbox.grant(theirs.window - ALLOWANCE)
+            self._heartbeat.begin(now, agree_on_heartbeat(self._ours, theirs) / 1000, self._timeouts.heartbeat)
+            self._exchange.begin(theirs, lambda size: self._sizes.refusal(size, "request"))
         for kind, frame in self._intake.cut(data):
+            self._life.step(kind)
             self._hear(kind, frame, now)
         self._account()
 
-    def _meet(self, theirs: Hello, now: float) -> None:
-        """Go by what both sides have said."""
-        self._theirs = theirs
-        self._outbox.grant(theirs.window - ALLOWANCE)
-        beat = agree_on_heartbeat(self._ours, theirs) / 1000
-        self._heartbeat.begin(now, beat or None, self._timeouts.heartbeat)
-        self._exchange.begin(theirs, lambda size: self._too_large(size, "request"))
-
     def _hear(self, kind: Kind, frame: memoryview, now: float) -> None:
         """Act on a frame, or on a run of MESSAGE frames."""
-        following = STREAM.get((self._stream, kind))
-        if following is None:
-            raise RemoteProtocolError(f"the peer sent {kind.name}, and its stream is {self._stream.value}")
-        self._stream = following
         match kind:
             case Kind.MESSAGE:
                 self._grant.spend(len(frame))
@@ -509,19 +462,16 @@ class Session(Engine):
                 self._grant.spend(HEADER - 1 + len(frame))
                 (self._inbox.part if kind is Kind.PART else self._inbox.last)(frame[1:])
             case Kind.REQUEST | Kind.REQUEST_PART | Kind.REPLY | Kind.REPLY_PART:
-                self._exchange.hear(kind, _ID(frame, 1)[0], frame[5:])
+                self._exchange.hear(kind, _NUMBER(frame, 1)[0], frame[5:])
             case _:
-                self._hear_of(parse_frame(bytes(frame)), now)
+                self._hear_rare(parse_frame(bytes(frame)), now)
 
-    def _hear_of(self, frame: object, now: float) -> None:
-        """Act on a frame that is about the connection, or about other frames."""
+    def _hear_rare(self, frame: AnyFrame, now: float) -> None:
         match frame:
             case Token(Kind.PING, token):
                 self._outbox.pong(token)
             case Token(_, token):
-                answered = int.from_bytes(token, "big")
-                for number in [number for number in self._pings if number <= answered]:
-                    self._exchange.tell(Ponged(number, now - self._pings.pop(number)))
+                self._exchange.tell(*self._pings.pong(token, now))
             case Counted(_, number):
                 self._outbox.grant(number)
             case Failure(number, code, text):
@@ -538,134 +488,70 @@ class Session(Engine):
                 raise AssertionError(f"{frame} is in the table and nowhere else")
 
     def _hear_goodbye(self, frame: Close) -> None:
-        """Take the peer's goodbye; answer it when all that it sent has been taken."""
-        self._goodbyes.theirs = frame
+        """Take the peer's goodbye. It is answered when all that it sent has been taken."""
+        goodbyes = self._life.goodbyes
+        goodbyes.theirs = frame
         self._heartbeat.relax()
         self._inbox.end()
-        if self._goodbyes.ours is None:
+        if not goodbyes.ours:
             self._outbox.clear()
         elif not self._outbox.said:
-            self._outbox.clear(self._goodbyes.ours)
+            self._outbox.clear(goodbyes.ours)
         self._give_up()
 
     def _end_of_stream(self) -> None:
         """Note that nothing arrives any more."""
-        if not (self._cause or self._fault or self._goodbyes.theirs):
-            if self._welcome and self._welcome.stranger:
-                self._refuse(self._welcome.missing())
-            else:
-                when = "before it had said hello" if self._welcome else "without a goodbye"
-                queued = self._outbox.backlog
-                self._lose(
-                    ConnectionLost(f"the peer's stream ended {when}: it was cut, or the peer died", queued=queued)
-                )
-        self._dead = True
+        life = self._life
+        if self._welcome and self._welcome.stranger and not life.over:
+            self._refuse(self._welcome.missing())
+        elif not (life.cause or life.fault or life.goodbyes.theirs):
+            when = "before it had said hello" if self._welcome else "without a goodbye"
+            self._lose(f"the peer's stream ended {when}: its process died, or something on the way cut the connection")
+        life.dead = True
         self._inbox.end()
-
-    # -- the end ------------------------------------------------------------------------------------------------------
-
-    @property
-    def _over(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._closed or bool(self._fault or self._cause or self._goodbyes.theirs)
 
     def _account(self) -> None:
         """Give credit for what is here no longer; answer a goodbye once nothing is."""
-        self._grant.free(self._inbox.freed())
-        if self._stream is Stream.OPEN or self._stream is Stream.MIDDLE:
-            if credit := self._grant.due():
+        grant, inbox, life = self._grant, self._inbox, self._life
+        grant.free(inbox.freed())
+        if life.receiving:
+            if credit := grant.due():
                 self._outbox.control(Counted(Kind.CREDIT, credit))
-            self._inbox.allow(self._grant.missing)
-        elif self._stream is Stream.CLOSED and not self._fault:
-            self._inbox.allow(0)  # the last message has to be seen leaving
-            if self._goodbyes.ours is None and self._inbox.empty:
-                self._outbox.clear(self._goodbyes.answer(self._inbox.count))
+            inbox.allow(grant.missing)
+        elif life.goodbyes.theirs and not life.goodbyes.ours:
+            inbox.allow(0)  # the last message is to be seen when it goes
+            if inbox.empty and not life.fault:
+                self._outbox.clear(life.goodbyes.answer(inbox.count))
         else:
-            self._inbox.allow(sys.maxsize)
+            inbox.allow(sys.maxsize)
+
+    # -- the end ------------------------------------------------------------------------------------------------------
 
     def _refuse(self, error: RemoteProtocolError) -> None:
         """Give up a peer that broke the protocol; tell it, if it understands that much."""
-        self._fault = error
+        life, outbox = self._life, self._outbox
+        life.fault = error
         self._inbox.end()
-        code = Code.TOO_LARGE if isinstance(error, MessageTooLarge) else Code.PROTOCOL_ERROR
-        if isinstance(error, HandshakeError):
-            code = Code(error.code)
-        if self._goodbyes.ours is None or not self._outbox.said:
-            self._goodbyes.ours = Close(code, self._inbox.count, str(error))
-            stranger = self._welcome is not None and self._welcome.stranger
-            self._outbox.clear(None if stranger else self._goodbyes.ours)
+        if not (life.goodbyes.ours and outbox.said):
+            code = error.code if isinstance(error, HandshakeError) else Code.PROTOCOL_ERROR
+            if isinstance(error, MessageTooLarge):
+                code = Code.TOO_LARGE
+            life.goodbyes.ours = Close(code, self._inbox.count, str(error))
+            outbox.clear(None if self._welcome and self._welcome.stranger else life.goodbyes.ours)
         self._give_up()
         self._account()
 
-    def _lose(self, cause: ConnectionLost) -> None:
+    def _lose(self, text: str, silence: float | None = None, *, cause: BaseException | None = None) -> None:
         """Note that nothing can be sent any more."""
-        self._cause = cause
-        self._outbox.clear()
-        self._give_up()
+        if self._life.cause is None:
+            queued = self._outbox.backlog
+            waiting = f"; {queued} bytes were waiting to be sent" if queued else ""
+            self._life.cause = ConnectionLost(text + waiting, silence=silence, queued=queued)
+            self._life.cause.__cause__ = cause
+            self._outbox.clear()
+            self._give_up()
 
     def _give_up(self) -> None:
-        """Wait for nothing any more."""
-        self._exchange.give_up(self._unable)
-        pings, self._pings = self._pings, {}
-        for number in pings:
-            self._exchange.tell(Ponged(number, self._unable()))
-
-    def _unable(self) -> MezhaError:
-        """Say why nothing can be sent."""
-        if self._closed:
-            return ClosedByUs("this connection was closed on this side")
-        if self._fault:
-            return copy(self._fault)
-        if self._goodbyes.theirs:
-            return self._closed_by_peer()
-        if self._cause:
-            lost = copy(self._cause)
-            lost.__cause__ = self._cause.__cause__
-            return lost
-        return ClosedByUs("this side has ended its stream: nothing more can be sent, only received")
-
-    def _check_sending(self) -> None:
-        if self._over or self._ended:
-            raise self._unable()
-
-    def _check_receiving(self) -> None:
-        """Raise if nothing more can be received."""
-        if self._fault or self._goodbyes.theirs or (self._dead and self._stream is not Stream.ENDED):
-            raise self._unable()
-        if self._stream is Stream.ENDED:
-            raise ClosedByPeer("the peer has ended its messages; everything it sent has been received")
-
-    def _closed_by_peer(self) -> ClosedByPeer:
-        goodbye = self._goodbyes.theirs
-        assert goodbye
-        said = f": {goodbye.text}" if goodbye.text else ""
-        code = f" with {code_name(goodbye.code)}" if goodbye.code else ""
-        return ClosedByPeer(f"the peer has closed the connection{code}{said}", code=goodbye.code, reason=goodbye.text)
-
-    # -- limits -------------------------------------------------------------------------------------------------------
-
-    def _too_large(self, size: int, what: str) -> LocalProtocolError | None:
-        """Say what is wrong with something so large, and whose limit it is over."""
-        limit, whose, where = self._limits.max_message, "this side", "Limits(max_message=...)"
-        if size <= limit:
-            if self._theirs is None:
-                return None
-            limit, whose, where = self._theirs.max_message, "the peer", "its max_message"
-            if what == "request" and self._theirs.request_bytes < limit:
-                limit, where = self._theirs.request_bytes, "its requests"
-            if size <= limit:
-                return None
-        return LocalProtocolError(
-            f"the {what} has {size} bytes, and {whose} takes at most {limit} ({where}): nothing was sent",
-            size=size,
-            limit=limit,
-        )
-
-    def _ping(self) -> int:
-        self._pinged += 1
-        self._outbox.control(Token(Kind.PING, self._pinged.to_bytes(8, "big")))
-        return self._pinged
-
-
-def _sound(message: Data) -> bytes | memoryview:
-    return message if isinstance(message, bytes) else as_view(message)
+        """Tell all who wait for the peer that it is over."""
+        self._exchange.give_up(self._life.unable)
+        self._exchange.tell(*self._pings.give_up(self._life.unable))

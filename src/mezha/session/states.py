@@ -100,6 +100,10 @@ ASKING: Table[Request] = {
 ANSWERING: Table[Request] = {**ASKING, (Request.FREE, Kind.CANCEL): Request.FREE}
 
 
+#: An arrow has room for so many names beside each other.
+_NAMES_IN_A_ROW = 3
+
+
 def diagram(table: Table[_State], first: _State) -> str:
     """Draw a table as a state diagram in the words of Mermaid, from the state in which it begins."""
     arrows: dict[tuple[_State, _State], list[str]] = {}
@@ -107,7 +111,8 @@ def diagram(table: Table[_State], first: _State) -> str:
         arrows.setdefault((state, following), []).append(kind.name)
     lines = ["stateDiagram-v2", f"    [*] --> {first.value}"]
     for (state, following), names in arrows.items():
-        lines.append(f"    {state.value} --> {following.value}: {', '.join(names)}")
+        rows = [", ".join(names[place : place + _NAMES_IN_A_ROW]) for place in range(0, len(names), _NAMES_IN_A_ROW)]
+        lines.append(f"    {state.value} --> {following.value}: {',<br/>'.join(rows)}")
     final = {following for _, following in arrows} - {state for state, _ in arrows}
     lines += [f"    {state.value} --> [*]" for state in type(first) if state in final]
     return "\n".join(lines) + "\n"

@@ -2,7 +2,7 @@
 
 from mezha.errors import FramingError, HandshakeError
 from mezha.framing import Data, Frame
-from mezha.session.frames import HEADER, LONGEST_HELLO, Frames, Kind
+from mezha.session.frames import HEADER, LONGEST_HELLO, Code, Frames, Kind
 from mezha.session.greeting import MAGIC, check_magic, not_greeted
 from mezha.session.hello import Hello
 
@@ -53,7 +53,7 @@ class Welcome:
         return not MAGIC.startswith(self._first[: len(MAGIC)])
 
     def missing(self) -> HandshakeError:
-        """Return the error for one that did not come in time."""
+        """Return the error for one that does not come any more."""
         first = bytes(self._first)
         if first.startswith(MAGIC):
             return HandshakeError(
@@ -61,3 +61,7 @@ class Welcome:
                 f"{len(first) - len(MAGIC)} bytes of it have arrived"
             )
         return not_greeted(first)
+
+    def late(self, seconds: float) -> HandshakeError:
+        """Return the error for one that has not come in so many seconds."""
+        return HandshakeError(f"{self.missing()}, within {seconds:g} s (Timeouts.handshake)", code=Code.TIMEOUT)
