@@ -6,7 +6,7 @@ from mezha import Limits, Timeouts
 from mezha.engine import Framed
 from mezha.framing import FixedSize, Lines
 from mezha.observe import Observed, Observer
-from mezha.session.session import Session
+from mezha.session import Session
 from mezha.settings import Settings
 
 

@@ -4,8 +4,8 @@ import logging
 
 from mezha.engine import as_view
 from mezha.errors import LocalProtocolError, RequestFailed
+from mezha.session import Session
 from mezha.session.frames import Code
-from mezha.session.session import Session
 
 __all__ = ["Answers"]
 

@@ -6,7 +6,7 @@ from mezha.engine import Engine, Framed
 from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observed, Observer
-from mezha.session.session import Session
+from mezha.session import Session
 
 __all__ = ["Settings"]
 

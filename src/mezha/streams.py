@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 from mezha.engine import as_view
 from mezha.errors import LocalProtocolError
 from mezha.framing import Data
+from mezha.session import Session
 from mezha.session.frames import PIECE, Code
-from mezha.session.session import Session
 
 __all__ = ["Readable", "Rest", "as_pieces", "cut", "has_room", "why"]
 

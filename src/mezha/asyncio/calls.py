@@ -10,7 +10,7 @@ from mezha.answering import Answers
 from mezha.engine import as_view
 from mezha.errors import MezhaError
 from mezha.framing import Data
-from mezha.session.events import Answered, Asked, Cancelled, Ponged
+from mezha.session import Answered, Asked, Cancelled, Ponged
 from mezha.sockets import address_name
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from mezha.asyncio.talking import Talking
 from mezha.engine import State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError
 from mezha.framing import Data
-from mezha.session.closing import Ending
+from mezha.session import Ending
 from mezha.sockets import address_name
 
 __all__ = ["Answer", "Peer"]

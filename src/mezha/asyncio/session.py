@@ -7,7 +7,7 @@ from mezha.asyncio.calls import Answer, Calls
 from mezha.asyncio.driver import Driver
 from mezha.engine import Engine
 from mezha.limits import Limits
-from mezha.session.session import Session
+from mezha.session import Session
 
 __all__ = ["SessionDriver"]
 

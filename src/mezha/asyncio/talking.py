@@ -5,7 +5,7 @@ from mezha.asyncio.session import SessionDriver
 from mezha.asyncio.streams import Incoming, Source, send
 from mezha.errors import LocalProtocolError
 from mezha.framing import Data
-from mezha.session.closing import Ending
+from mezha.session import Ending
 
 __all__ = ["Talking"]
 
