@@ -14,10 +14,12 @@ from mezha.errors import (
     FramingError,
     HandshakeError,
     LocalProtocolError,
+    MessageDropped,
     MessageTooLarge,
     MessageTooSlow,
     MezhaError,
     RemoteProtocolError,
+    RequestFailed,
     SendTimeout,
     TruncatedMessage,
 )
@@ -34,6 +36,8 @@ PARENTS: dict[type[MezhaError], set[type[Exception]]] = {
     ClosedByPeer: {MezhaError, EOFError},
     ClosedByUs: {MezhaError},
     ConnectionLost: {MezhaError, ConnectionError},
+    RequestFailed: {MezhaError},
+    MessageDropped: {MezhaError},
     SendTimeout: {MezhaError, TimeoutError},
 }
 
@@ -44,6 +48,10 @@ ATTRIBUTES: dict[type[MezhaError], dict[str, Any]] = {
     HandshakeError: {"code": 2},
     MessageTooLarge: {"size": None, "limit": None},
     MessageTooSlow: {"received": 0, "seconds": 0.0},
+    ClosedByPeer: {"code": 0, "reason": ""},
+    ConnectionLost: {"silence": None, "queued": 0},
+    RequestFailed: {"code": 8},
+    MessageDropped: {"code": 0},
     SendTimeout: {"sent": 0, "queued": 0},
 }
 

@@ -13,6 +13,8 @@
     ├── ClosedByPeer (EOFError)       the peer ended its stream, between two messages
     ├── ClosedByUs                    this side closed the connection, or ended its own stream
     ├── ConnectionLost (ConnectionError)   the connection broke
+    ├── RequestFailed                 the other side could not answer, and says why
+    ├── MessageDropped                the peer gave up a message in the middle of it
     └── SendTimeout (TimeoutError)    a blocking send ran out of time
 
 ``recv`` that runs out of time raises the builtin :exc:`TimeoutError`, and a connection that cannot be opened raises
@@ -27,10 +29,12 @@ __all__ = [
     "FramingError",
     "HandshakeError",
     "LocalProtocolError",
+    "MessageDropped",
     "MessageTooLarge",
     "MessageTooSlow",
     "MezhaError",
     "RemoteProtocolError",
+    "RequestFailed",
     "SendTimeout",
     "TruncatedMessage",
 ]
@@ -119,6 +123,13 @@ class MessageTooSlow(RemoteProtocolError):
 class ClosedByPeer(MezhaError, EOFError):
     """The peer ended its stream, between two messages, as it should. Every message it sent has been handed out."""
 
+    def __init__(self, text: str = "", *, code: int = 0, reason: str = "") -> None:
+        super().__init__(text)
+        #: Why, in the mezha protocol: 0 where all is well, or nothing was said.
+        self.code = code
+        #: Why, in the peer's words.
+        self.reason = reason
+
 
 class ClosedByUs(MezhaError):
     """The connection was closed on this side, or its sending half was, and then used."""
@@ -129,6 +140,38 @@ class ConnectionLost(MezhaError, ConnectionError):
 
     Every message that had arrived whole has been handed out. What happened to messages sent shortly before is unknown.
     """
+
+    def __init__(self, text: str = "", *, silence: float | None = None, queued: int = 0) -> None:
+        super().__init__(text)
+        #: Seconds since the peer was last heard, where its silence is what the connection was given up for.
+        self.silence = silence
+        #: Bytes that waited to be sent.
+        self.queued = queued
+
+
+class RequestFailed(MezhaError):
+    """A request was not answered as it was meant to be. The connection is unharmed.
+
+    Raise it where requests are answered: its text and its code are what the other side gets to see. Of any other
+    exception it sees nothing but that there was one.
+    """
+
+    def __init__(self, text: str = "", *, code: int = 8) -> None:
+        super().__init__(text)
+        #: Why, in a number: one of the protocol's, or a program's own from 256 on (8: HANDLER_FAILED).
+        self.code = code
+
+
+class MessageDropped(MezhaError):
+    """The peer began a message and gave it up: what was read of it, as a stream, is not all of it.
+
+    The connection is unharmed.
+    """
+
+    def __init__(self, text: str = "", *, code: int = 0) -> None:
+        super().__init__(text)
+        #: Why, in a number: one of the protocol's, or a program's own from 256 on.
+        self.code = code
 
 
 class SendTimeout(MezhaError, TimeoutError):

@@ -1,5 +1,7 @@
 """Watch a connection: an observer is told what an engine does. Without one, there is no code in the way."""
 
+from collections import deque
+
 from mezha.engine import Engine, State
 from mezha.framing import Data
 
@@ -35,12 +37,13 @@ class Observer:
 class Observed(Engine):
     """An engine that behaves as the one inside, and tells an observer."""
 
-    __slots__ = ("_engine", "_observer", "_state")
+    __slots__ = ("_engine", "_observer", "_state", "unattended")
 
     def __init__(self, engine: Engine, observer: Observer) -> None:
         self._engine = engine
         self._observer = observer
         self._state = engine.state
+        self.unattended = engine.unattended
 
     def push(self, message: object) -> bool:
         """Leave it to ``send``, which is watched."""
@@ -54,6 +57,20 @@ class Observed(Engine):
     def state(self) -> State:
         """The state of the engine inside."""
         return self._engine.state
+
+    @property
+    def events(self) -> deque[object]:
+        """The events of the engine inside."""
+        return self._engine.events
+
+    def begin(self, now: float) -> None:
+        """Note that the connection is there, and tell."""
+        self._engine.begin(now)
+        self._note()
+
+    def clear(self, size: int) -> bool:
+        """Say whether a message of so many bytes can go out."""
+        return self._engine.clear(size)
 
     def send(self, message: Data) -> None:
         """Queue one message, and tell."""
@@ -114,15 +131,20 @@ class Observed(Engine):
         self._engine.expire(now)
         self._note()
 
-    def end(self) -> None:
+    def end(self) -> bool:
         """End this side's stream, and tell."""
-        self._engine.end()
+        ends = self._engine.end()
+        self._note()
+        return ends
+
+    def close(self, code: int = 0, reason: str = "") -> None:
+        """End both directions, and tell."""
+        self._engine.close(code, reason)
         self._note()
 
-    def close(self) -> None:
-        """End both directions, and tell."""
-        self._engine.close()
-        self._note()
+    def finished(self) -> bool:
+        """Say whether nothing more is to be received."""
+        return self._engine.finished()
 
     def lost(self, cause: BaseException) -> None:
         """Note that the connection broke, and tell."""

@@ -10,6 +10,8 @@ from functools import partial
 from typing import cast
 from weakref import WeakKeyDictionary
 
+from mezha.asyncio.line import Line, Turn
+from mezha.asyncio.tls import said_goodbye, unwrap
 from mezha.engine import Engine
 from mezha.limits import Limits
 from mezha.sockets import reset_at_close
@@ -53,12 +55,12 @@ class Driver(asyncio.BufferedProtocol):
         "_timer",
         "_unfinished",
         "_writable",
-        "_writers",
         "detached",
         "engine",
         "free",
         "gone",
         "idle",
+        "line",
         "paused",
         "tick",
         "tls",
@@ -70,7 +72,8 @@ class Driver(asyncio.BufferedProtocol):
         self._buffer = self._space = _buffer_of(self._loop)
         self._outbox = limits.outbox
         self._readers: list[asyncio.Future[None]] = []
-        self._writers: list[asyncio.Future[None]] = []
+        #: Those who wait for room before they send, while there are any.
+        self.line: Line | None = None
         self._writable = True
         self._timer: asyncio.TimerHandle | None = None
         self._unfinished = True  # the peer's stream, as far as the transport has told
@@ -101,8 +104,11 @@ class Driver(asyncio.BufferedProtocol):
         self.tls = transport.get_extra_info("ssl_object")
         self._socket = transport.get_extra_info("socket")
         if self.tls is not None:
-            self.tls.unwrap = partial(_unwrap, self.tls)  # type: ignore[method-assign]
+            self.tls.unwrap = partial(unwrap, self.tls)  # type: ignore[method-assign]
         self.transport.set_write_buffer_limits(high=self._outbox)
+        self.engine.begin(self._loop.time())
+        if self.engine.outgoing_size:
+            self.flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Lend the buffer of the loop, unless the engine has a better one."""
@@ -162,37 +168,27 @@ class Driver(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Let the first sender go on, who will wake the next."""
         self._writable = True
-        self.free = not self._writers
-        self.wake_writer()
+        self._note_free()
+        self.wake_line()
 
     # -- what a peer calls --------------------------------------------------------------------------------------------
 
     @property
     def congested(self) -> bool:
-        """Whether a sender has to wait its turn in ``room``."""
-        return bool(self._writers) or not self._has_room()
+        """Whether a sender has to wait in line."""
+        return self.line is not None or not self._has_room()
 
-    async def room(self) -> None:
-        """Wait for room. Whoever returns from here must call ``wake_writer`` when done."""
-        writer = self._loop.create_future()
-        self._writers.append(writer)
+    def turn(self) -> Turn:
+        """Wait in line: nobody else sends from the turn to the end of the block."""
         self.free = False
-        try:
-            while True:
-                await writer
-                if self._has_room():
-                    break
-                writer = self._writers[0] = self._loop.create_future()
-        except BaseException:
-            self._leave(writer)
-            self.wake_writer()
-            raise
-        self._leave(writer)
+        if self.line is None:
+            self.line = Line(self._has_room, self._note_free)
+        return self.line.turn()
 
-    def wake_writer(self) -> None:
-        """Let the first of those who wait in ``room`` go on, if there is room."""
-        if self._writers and self._has_room() and not self._writers[0].done():
-            self._writers[0].set_result(None)
+    def wake_line(self) -> None:
+        """Let the first of those who wait in line go on, if there is room."""
+        if self.line is not None:
+            self.line.wake()
 
     def flush_soon(self) -> None:
         """Write what the engine has: at once on an idle connection, or else at the end of this tick of the loop."""
@@ -243,7 +239,7 @@ class Driver(asyncio.BufferedProtocol):
                 continue
             self.paused = False
             self.transport.resume_reading()
-            if self.tls is not None and _said_goodbye(self.tls) and not self.transport.is_closing():
+            if self.tls is not None and said_goodbye(self.tls) and not self.transport.is_closing():
                 self._receive_end()
                 self._wake_readers()
                 self.transport.close()
@@ -273,16 +269,20 @@ class Driver(asyncio.BufferedProtocol):
     def wake(self) -> None:
         """Let all who wait find out how things are."""
         self._wake_readers()
-        self.wake_writer()
+        self.wake_line()
 
     # -- below --------------------------------------------------------------------------------------------------------
 
-    def _has_room(self) -> bool:
-        return self.gone or (self._writable and self.engine.outgoing_size < self._outbox)
+    def _has_room(self, size: int | None = None) -> bool:
+        if self.gone:
+            return True
+        engine = self.engine
+        return self._writable and engine.outgoing_size < self._outbox and (size is None or engine.clear(size))
 
-    def _leave(self, writer: asyncio.Future[None]) -> None:
-        self._writers.remove(writer)
-        self.free = self._writable and not self._writers
+    def _note_free(self) -> None:
+        if self.line is not None and not self.line.turns:
+            self.line = None
+        self.free = self._writable and self.line is None
 
     def _wake_readers(self) -> None:
         readers, self._readers = self._readers, []
@@ -293,7 +293,7 @@ class Driver(asyncio.BufferedProtocol):
     def _end_tick(self) -> None:
         if self.engine.outgoing_size:
             self.flush()
-            self.wake_writer()
+            self.wake_line()
             self.tick = self._loop.call_soon(self._end_tick)  # busy: the next tick gathers, too, after the writer
         else:
             self.tick = None
@@ -309,7 +309,7 @@ class Driver(asyncio.BufferedProtocol):
         now = self._loop.time()
         for data in self._undecrypted():
             self.engine.receive(data, now)
-        if self.tls is not None and not _said_goodbye(self.tls):
+        if self.tls is not None and not said_goodbye(self.tls):
             self.engine.lost(ConnectionAbortedError("the stream was cut: it ended without the goodbye of TLS"))
         self.engine.receive(b"", now)
 
@@ -328,21 +328,3 @@ class Driver(asyncio.BufferedProtocol):
             last.setblocking(False)
             while data := last.recv(65536):
                 yield data
-
-
-def _said_goodbye(tls: ssl.SSLObject) -> bool:
-    """Say whether the peer ended the stream in TLS, where nobody on the way could have."""
-    try:
-        return not tls.read(1)
-    except ssl.SSLZeroReturnError:
-        return True
-    except ssl.SSLError:  # it waits for more
-        return False
-
-
-def _unwrap(tls: ssl.SSLObject) -> None:
-    """Say goodbye, and wait for the peer's, over whatever it still says: the stock loop would cut the connection."""
-    with suppress(ssl.SSLError):  # nothing more there
-        while tls.read(65536):
-            pass
-    ssl.SSLObject.unwrap(tls)

@@ -55,13 +55,14 @@ class Peer:
             return
         if type(message) is not bytes:
             message = bytes(as_view(message))  # it stays behind when this returns, and must not change
-        if driver.congested:
-            await driver.room()
-        try:
+        if driver.congested or not self._engine.clear(len(message)):
+            async with driver.turn() as turn:
+                await turn.room(len(message))
+                self._engine.send(message)
+                driver.flush_soon()
+        else:
             self._engine.send(message)
             driver.flush_soon()
-        finally:
-            driver.wake_writer()  # after the flush, which may have made room
 
     async def send_many(self, messages: Iterable[Data]) -> None:
         """Send many messages. Each is received as one message, as if sent one by one; other tasks' may come between.
@@ -93,21 +94,18 @@ class Peer:
         driver = self._driver
         if driver.tls is not None:
             raise LocalProtocolError("a TLS connection cannot be ended in one direction here: close() ends both")
-        if driver.congested:
-            await driver.room()
-        try:
+        async with driver.turn() as turn:
+            await turn.room()
             if self._engine.state is State.CLOSED:
                 raise ClosedByUs("this connection was closed on this side")
-            self._engine.end()
+            ends = self._engine.end()
             driver.flush()
-            if not driver.transport.is_closing():
+            if ends and not driver.transport.is_closing():
                 try:
                     driver.transport.write_eof()
                 except OSError as error:  # the stock transport, which had not noticed
                     self._engine.lost(error)
                     raise ConnectionLost(f"the connection was lost: {error}") from error
-        finally:
-            driver.wake_writer()
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
@@ -213,14 +211,12 @@ class Peer:
         driver = self._driver
         if driver.tls is not None:
             raise LocalProtocolError("a TLS connection cannot be detached: its keys live in the event loop's transport")
-        if driver.congested:
-            await driver.room()
-        try:
+        async with driver.turn() as turn:
+            await turn.room()
             driver.flush()
             if not driver.transport.is_closing():
                 driver.transport.set_write_buffer_limits(high=0)
-                if driver.congested:
-                    await driver.room()
+                await turn.room()
             if driver.transport.is_closing() or self._engine.state is State.CLOSED:
                 raise ClosedByUs("this connection has ended already")
             sock = socket.socket(fileno=os.dup(driver.transport.get_extra_info("socket").fileno()))
@@ -228,8 +224,6 @@ class Peer:
             driver.transport.pause_reading()
             driver.detached = True
             unread = self._engine.unused()
-        finally:
-            driver.wake_writer()
         self.abort()
         await driver.ending()
         return sock, unread

@@ -47,6 +47,7 @@ class Peer(Ends):
         # Encoded and not yet taken by the system. Never the beginning of a message, unless a thread is in send().
         self._unsent: list[Data] = []
         self._local, self._remote = own_and_peer_address(stream.socket)
+        engine.begin(time.monotonic())
 
     # ``send`` and ``recv`` are those of Ends.
 
@@ -99,10 +100,11 @@ class Peer(Ends):
         try:
             if self._closed:
                 raise ClosedByUs("this connection was closed on this side")
-            self._engine.end()
+            ends = self._engine.end()
             self._wire.shut()
             try:
-                self._stream.end()
+                if ends:
+                    self._stream.end()
             except OSError as error:
                 raise self._lost(error) from error
         finally:

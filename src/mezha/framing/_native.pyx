@@ -13,6 +13,7 @@ from cpython.bytearray cimport (
     PyByteArray_Resize,
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
@@ -240,6 +241,24 @@ def delimited_kernel(bytes marker not None, *, bint carriage_return, bytes writt
     return _Delimited(marker, carriage_return, written)
 
 
+def skip_frames(data, Py_ssize_t start, int kind, Py_ssize_t largest):
+    """Return where a run of whole frames of one kind ends, that begins at ``start``."""
+    cdef Py_buffer view
+    cdef const unsigned char* text
+    cdef Py_ssize_t length
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        text = <const unsigned char*>view.buf
+        while 0 <= start <= view.len - 5:
+            length = <Py_ssize_t>min(_unsigned(text + start, 4, True), <uint64_t>PY_SSIZE_T_MAX)
+            if text[start + 4] != kind or not 0 < length <= view.len - start - 4 or length - 1 > largest:
+                break
+            start += 4 + length
+    finally:
+        PyBuffer_Release(&view)
+    return start
+
+
 cdef inline uint64_t _unsigned(const unsigned char* field, int width, bint big) noexcept:
     cdef uint64_t value = 0
     cdef int place
@@ -296,8 +315,9 @@ cdef class Buffer:
     cdef PyObject* large
     cdef Py_ssize_t filled, total, large_begin
     cdef bytes head
-    cdef Py_ssize_t needed
+    cdef Py_ssize_t needed, left
     cdef public Py_ssize_t resume
+    cdef readonly Py_ssize_t count
     cdef public bint shut, moved
     cdef readonly bint ended
 
@@ -305,6 +325,7 @@ cdef class Buffer:
         self.data = bytearray()
         self.head = b""
         self.needed = 1
+        self.left = PY_SSIZE_T_MAX
 
     def __init__(self, run, limit):
         self.run = run
@@ -322,6 +343,15 @@ cdef class Buffer:
     @need.setter
     def need(self, size):
         self.needed = PyNumber_AsSsize_t(size, NULL)
+
+    @property
+    def budget(self):
+        """Bytes that ``pop`` and ``cut`` may hand out, frames and all; the last message may go beyond."""
+        return self.left
+
+    @budget.setter
+    def budget(self, size):
+        self.left = PyNumber_AsSsize_t(size, NULL)
 
     @property
     def buffered(self):
@@ -373,14 +403,14 @@ cdef class Buffer:
     def pop(self):
         """Cut one message, if that is easy; None leaves the judgement to others."""
         cdef Span span
-        if self.shut or self.kernel is None or self._size() < self.needed or self.resume:
+        if self.shut or self.kernel is None or self._size() < self.needed or self.resume or self.left <= 0:
             return None
         if self.large != NULL:
             return self._pop_large() if self.filled == self.total else None
         if self._find(&span) != WHOLE:
             return None
         message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + span.begin, span.stop - span.begin)
-        self._advance(span.end)
+        self._advance(span.end, 1)
         return message
 
     def cut(self, count):
@@ -391,7 +421,7 @@ cdef class Buffer:
         cdef Span span
         cdef Found found = NOTHING
         cdef list messages = []
-        if self.shut or self.run is None or self._size() < self.needed or self.resume:
+        if self.shut or self.run is None or self._size() < self.needed or self.resume or self.left <= 0:
             return messages
         if self.kernel is None:
             return self._run_foreign(count)
@@ -403,7 +433,7 @@ cdef class Buffer:
         start = self.position
         text = PyByteArray_AS_STRING(self.data)
         size = PyByteArray_GET_SIZE(self.data)
-        while left > 0 and start < size:
+        while left > 0 and start < size and start - self.position < self.left:
             found = self.kernel.find(self.data, <const unsigned char*>text, start, size, self.most, &span)
             if found != WHOLE:
                 break
@@ -411,7 +441,7 @@ cdef class Buffer:
             start = span.end
             left -= 1
         if start > self.position:
-            self._advance(start)
+            self._advance(start, PyList_GET_SIZE(messages))
         if found == PART:
             self._expect(&span)
         return messages
@@ -438,7 +468,7 @@ cdef class Buffer:
         if not 0 <= start <= stop <= end <= PyByteArray_GET_SIZE(self.data):
             raise ValueError("the buffer has been changed")
         message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + start, stop - start)
-        self._advance(end)
+        self._advance(end, 1)
         return message
 
     def unused(self):
@@ -485,12 +515,14 @@ cdef class Buffer:
     cdef list _run_foreign(self, count):
         cdef list messages
         cdef Py_ssize_t position
+        if self.left < self._size():
+            count = min(count, 1)
         messages, position = self.run(self.data, self.position, self.most, count)
         if not messages:
             return []
         if not self.position <= position <= PyByteArray_GET_SIZE(self.data):
             raise ValueError(f"{self.run!r} is wrong: it went to {position}, where no message can end")
-        self._advance(position)
+        self._advance(position, PyList_GET_SIZE(messages))
         return messages
 
     cdef int _append(self, const char* text, Py_ssize_t size) except -1:
@@ -507,8 +539,10 @@ cdef class Buffer:
         memcpy(PyByteArray_AS_STRING(self.data) + rest, text, <size_t>size)
         return 0
 
-    cdef int _advance(self, Py_ssize_t end) except -1:
-        """Forget what has been cut."""
+    cdef int _advance(self, Py_ssize_t end, Py_ssize_t count) except -1:
+        """Forget what has been cut, so many messages."""
+        self.left -= end - self.position
+        self.count += count
         if end and end == PyByteArray_GET_SIZE(self.data):  # an idle connection keeps no memory
             self.data = PyByteArray_FromStringAndSize(NULL, 0)
             end = 0
@@ -524,7 +558,8 @@ cdef class Buffer:
 
     cdef object _pop_large(self):
         cdef object message = <object>self.large
-        self._advance(self.position)
+        self.left -= PyBytes_GET_SIZE(self.head) + self.total
+        self._advance(self.position, 1)
         self._forget_large()
         return message
 
@@ -586,6 +621,7 @@ cdef class Outgoing:
     cdef PyObject* small
     cdef Py_ssize_t used
     cdef readonly Py_ssize_t size
+    cdef public Py_ssize_t credit, count
     cdef public bint shut
 
     def __cinit__(self):
@@ -602,23 +638,36 @@ cdef class Outgoing:
 
     def push(self, message):
         """Encode a message, if that is easy, and say whether it was."""
+        return self._push(message, PY_SSIZE_T_MAX) >= 0
+
+    def spend(self, message):
+        """Encode a message, if that is easy and there is credit for it, and say whether it was."""
+        cdef Py_ssize_t written = self._push(message, self.credit)
+        if written < 0:
+            return False
+        self.credit -= written
+        self.count += 1
+        return True
+
+    cdef inline Py_ssize_t _push(self, message, Py_ssize_t most) except -2:
+        """Encode a message into so many bytes at most, and say how many; -1 if that is not easy."""
         cdef Py_ssize_t size, written
         if self.shut or self.kernel is None or not PyBytes_CheckExact(message) or self.size >= self.high:
-            return False
+            return -1
         size = PyBytes_GET_SIZE(message)
         if size > self.most:
-            return False
+            return -1
         self._make_room(size + self.kernel.overhead)
         written = self.kernel.write(
             <unsigned char*>PyBytes_AS_STRING(<object>self.small) + self.used,
             <const unsigned char*>PyBytes_AS_STRING(message),
             size,
         )
-        if written < 0:
-            return False
+        if not 0 <= written <= most:
+            return -1
         self.used += written
         self.size += written
-        return True
+        return written
 
     def put(self, parts):
         """Add a message that has been encoded."""

@@ -2,3 +2,10 @@
 
 ``docs/protocol.md`` is its specification.
 """
+
+from mezha.session.closing import Ending
+from mezha.session.events import Answered, Asked, Cancelled, Ponged
+from mezha.session.frames import Code
+from mezha.session.session import Session
+
+__all__ = ["Answered", "Asked", "Cancelled", "Code", "Ending", "Ponged", "Session"]

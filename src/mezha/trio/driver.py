@@ -31,6 +31,9 @@ class Driver:
         self.writer = Writer(engine, stream, limits.outbox)
         self.reader = Reader(engine, stream)
         self._closing = False
+        engine.begin(trio.current_time())
+        if engine.outgoing_size:
+            self.writer.flush_soon()
         #: The stream is closed, or somebody else's.
         self.gone = trio.Event()
 

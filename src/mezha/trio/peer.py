@@ -120,8 +120,10 @@ class Peer:
     def _end(self) -> None:
         if self._engine.state is State.CLOSED:
             raise ClosedByUs("this connection was closed on this side")
-        self._engine.end()
-        self._writer.end_soon()
+        if self._engine.end():
+            self._writer.end_soon()
+        else:
+            self._writer.flush_soon()
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ class AsyncioPeer(Peer):
 
     @property
     def stalled(self) -> bool:
-        return bool(self._driver._writers)  # pyright: ignore[reportPrivateUsage]
+        return self._driver.line is not None
 
     async def recv(self) -> bytes:
         return await self.peer.recv()

@@ -1,0 +1,77 @@
+"""The intake: bytes as they come, cut into frames, and those of messages into runs."""
+
+from collections.abc import Iterator
+
+from mezha.errors import MessageTooLarge
+from mezha.framing import Data, Frame
+from mezha.framing.kernels import skip_frames
+from mezha.session.frames import HEADER, Frames, Kind
+
+__all__ = ["Intake"]
+
+_FRAMES = Frames()
+#: More than any frame has.
+_ANY = 1 << 20
+
+
+class Intake:
+    """The only holder of an unfinished frame. It keeps less than one."""
+
+    __slots__ = ("_limit", "_need", "_rest")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rest = bytearray()
+        self._need = 0
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes of the unfinished frame."""
+        return bytes(self._rest)
+
+    def messages(self, data: Data) -> bool:
+        """Say whether these bytes are whole MESSAGE frames and nothing else, and no frame is unfinished: the usual."""
+        return not self._rest and skip_frames(data, 0, Kind.MESSAGE, self._limit) == len(data)
+
+    def cut(self, data: Data) -> Iterator[tuple[Kind, memoryview]]:
+        """Cut what is whole: runs of MESSAGE frames as they are, with their headers; of others the kind and the body.
+
+        What is yielded is to be used before the next is asked for.
+
+        Raises:
+            FramingError: there is no such frame.
+            MessageTooLarge: a message over the limit of this side.
+
+        """
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._need:
+                return
+            data, self._rest = self._rest, bytearray()
+        view = memoryview(data)
+        start = 0
+        while start < len(view):
+            stop = skip_frames(view, start, Kind.MESSAGE, self._limit)
+            if stop > start:
+                yield Kind.MESSAGE, view[start:stop]
+                start = stop
+                continue
+            header = bytearray(view[start : start + HEADER])
+            verdict = _FRAMES.split(header, _ANY)
+            end = verdict.end if isinstance(verdict, Frame) else verdict.size
+            if len(header) == HEADER and header[4] == Kind.MESSAGE:
+                self._check(end - HEADER)
+            if len(view) - start < end:
+                self._rest += view[start:]
+                self._need = end
+                return
+            yield Kind(header[4]), view[start + 4 : start + end]
+            start += end
+
+    def _check(self, size: int) -> None:
+        if size > self._limit:
+            raise MessageTooLarge(
+                f"the peer announced a message of {size} bytes; this side takes at most {self._limit} (max_message)",
+                size=size,
+                limit=self._limit,
+            )
