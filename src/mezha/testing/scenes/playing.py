@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 
 from mezha.session.frames import Kind
 from mezha.session.greeting import MAGIC
@@ -107,7 +108,7 @@ class _Stage:
                 self._side.receive(b"")
             case "wait":
                 self._side.wait(step["wait"])
-            case "sends" | "sends_message" | "grants" | "pings":
+            case "sends" | "sends_message" | "sends_dropped" | "grants" | "pings":
                 self.look()
                 getattr(self, f"_{step.does}")(step)
             case "takes":
@@ -157,10 +158,8 @@ class _Stage:
         match frame[0]:
             case Kind.HELLO:
                 hello = Hello.decode(frame[1:], speaks=self._scene.side.versions)
-                said = (hello.max_message, hello.window, hello.heartbeat, hello.requests, hello.request_bytes)
-                side = self._scene.side
-                meant = (side.max_message, side.window, side.heartbeat, side.requests, side.request_bytes)
-                assert said == meant, f"{self.where}: it said {hello}, and not {side}"
+                meant = replace(self._scene.side, agent=hello.agent)
+                assert hello == meant, f"{self.where}: it said {hello}, and not {meant}"
             case Kind.CREDIT:
                 self._granted += int.from_bytes(frame[1:], "big")
             case Kind.PING:
@@ -197,6 +196,16 @@ class _Stage:
         else:
             raise AssertionError(f"{self.where}: it sent {len(body)} bytes of it and no end")
         assert body == message, f"{self.where}: it sent a message of {len(body)} bytes {_shown([bytes(body)])}"
+
+    def _sends_dropped(self, step: Step) -> None:
+        begun = bool(self._frames)
+        while self._frames and self._frames[0][0] == Kind.PART:
+            del self._frames[0]
+        drop = bytes([Kind.DROP]) + step["sends_dropped"].to_bytes(2, "big")
+        if begun:
+            assert self._frames, f"{self.where}: it sent pieces, and no DROP"
+            found = self._frames.pop(0)
+            assert found.startswith(drop), f"{self.where}: it sent {_shown([found])}, and not {drop.hex(' ')}"
 
     def _grants(self, step: Step) -> None:
         least, most = step["grants"]

@@ -13,35 +13,34 @@ __all__ = ["STEPS", "Scene", "Step", "scene_names", "scenes"]
 
 _HERE = files("mezha.testing.scenes")
 
-#: What a step may be, and what may stand beside it: bytes (a pattern), several of them, a number, or other.
+#: What a step may be, and what stands beside it: bytes (a pattern), several of them, a number, or other. ``?`` may be
+#: missing.
 STEPS: Mapping[str, Mapping[str, str]] = {
     "peer": {"peer": "bytes"},
     "peer_ends": {"peer_ends": "flag"},
     "wait": {"wait": "number"},
-    "send": {"send": "bytes", "refused": "flag"},
-    "begin": {"begin": "flag"},
-    "piece": {"piece": "bytes", "refused": "flag"},
-    "last": {"last": "bytes"},
+    "send": {"send": "bytes", "refused": "flag?"},
+    "piece": {"piece": "bytes", "refused": "flag?"},
+    "finish": {"finish": "flag"},
     "drop": {"drop": "number"},
     "end": {"end": "flag"},
-    "request": {"request": "bytes", "refused": "flag"},
+    "request": {"request": "bytes", "refused": "flag?"},
     "cancel": {"cancel": "number"},
     "answer": {"answer": "number", "reply": "bytes"},
     "fail": {"fail": "number", "code": "number"},
     "close": {"close": "number"},
     "sends": {"sends": "patterns"},
     "sends_message": {"sends_message": "bytes"},
+    "sends_dropped": {"sends_dropped": "number"},
     "grants": {"grants": "numbers"},
     "pings": {"pings": "numbers"},
     "takes": {"takes": "patterns"},
     "asked": {"asked": "number", "question": "bytes"},
     "told_cancelled": {"told_cancelled": "number"},
     "reply_to": {"reply_to": "number", "is": "bytes"},
-    "failure_of": {"failure_of": "number", "code": "number"},
-    "ends": {"ends": "word", "code": "number", "delivered": "number"},
+    "failure_of": {"failure_of": "number", "code": "number?"},
+    "ends": {"ends": "word", "code": "number?", "delivered": "number?"},
 }
-#: What may be missing.
-_OPTIONAL = {"refused", "code", "delivered"}
 _ENDS = ("closed", "violation", "lost")
 
 
@@ -107,7 +106,7 @@ def _step(read: dict[str, Any], scene: object) -> Step:
     form = STEPS.get(does)
     if form is None:
         raise ValueError(f"{scene}: no step is called {does!r}")
-    if read.keys() - form.keys() or form.keys() - read.keys() - _OPTIONAL:
+    if read.keys() - form.keys() or {key for key, value in form.items() if value[-1] != "?"} - read.keys():
         raise TypeError(f"{scene}: {does} has {', '.join(read)}, and not {', '.join(form)}")
     return Step(does, {key: _value(form[key], value) for key, value in read.items()})
 
