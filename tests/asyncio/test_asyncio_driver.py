@@ -103,7 +103,7 @@ async def test_room_is_waited_for_until_the_transport_has_some() -> None:
 
     async def send(message: bytes) -> None:
         async with driver.turn() as turn:
-            await turn.room()
+            await turn.until(driver.has_room)
             driver.engine.send(message)
             driver.flush()
 
@@ -131,7 +131,7 @@ async def test_nobody_overtakes_who_waits_when_another_gives_up() -> None:
 
     async def wait() -> None:
         async with driver.turn() as turn:
-            await turn.room()
+            await turn.until(driver.has_room)
 
     first, second = (asyncio.create_task(wait()) for _ in range(2))
     await asyncio.sleep(0)

@@ -1,6 +1,7 @@
 """A line is kept in order, whoever gives up, and whenever there is room."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -14,16 +15,19 @@ class Place:
         self.room = room
         self.let_in: list[str] = []
         self.left = 0
-        self.line = Line(lambda size: self.room > 0 if size is None else self.room >= size, self._note)
+        self.line = Line(self._note)
+
+    def _has_room(self, size: int) -> bool:
+        return self.room >= size
 
     def _note(self) -> None:
         self.left += 1
 
-    def come(self, name: str, *sizes: int | None) -> asyncio.Task[None]:
+    def come(self, name: str, *sizes: int) -> asyncio.Task[None]:
         async def wait() -> None:
             async with self.line.turn() as turn:
-                for size in sizes or (None,):
-                    await turn.room(size)
+                for size in sizes or (1,):
+                    await turn.until(partial(self._has_room, size))
                     self.let_in.append(name)
 
         return asyncio.create_task(wait())

@@ -107,8 +107,6 @@ class Driver(asyncio.BufferedProtocol):
             self.tls.unwrap = partial(unwrap, self.tls)  # type: ignore[method-assign]
         self.transport.set_write_buffer_limits(high=self._outbox)
         self.engine.begin(self._loop.time())
-        if self.engine.outgoing_size:
-            self.flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Lend the buffer of the loop, unless the engine has a better one."""
@@ -176,13 +174,20 @@ class Driver(asyncio.BufferedProtocol):
     @property
     def congested(self) -> bool:
         """Whether a sender has to wait in line."""
-        return self.line is not None or not self._has_room()
+        return self.line is not None or not self.has_room()
+
+    def has_room(self, size: int | None = None) -> bool:
+        """Say whether there is room; for a message of so many bytes, also whether the peer lets it go out."""
+        if self.gone:
+            return True
+        engine = self.engine
+        return self._writable and engine.outgoing_size < self._outbox and (size is None or engine.clear(size))
 
     def turn(self) -> Turn:
         """Wait in line: nobody else sends from the turn to the end of the block."""
         self.free = False
         if self.line is None:
-            self.line = Line(self._has_room, self._note_free)
+            self.line = Line(self._note_free)
         return self.line.turn()
 
     def wake_line(self) -> None:
@@ -220,8 +225,7 @@ class Driver(asyncio.BufferedProtocol):
             self.read_on()
             reader.set_result(None)  # there may be something already
             return reader
-        if self._timer is None and (due := self.engine.deadline()) is not None:
-            self._timer = self._loop.call_at(due, self._expire)
+        self._keep_time()
         if self._readers:  # those that were cancelled are still there
             self._readers = [other for other in self._readers if not other.done()]
         self._readers.append(reader)
@@ -244,6 +248,12 @@ class Driver(asyncio.BufferedProtocol):
                 self._wake_readers()
                 self.transport.close()
             break
+
+    async def leave(self, within: float) -> None:
+        """End the connection, once what was sent is written; cut it after so many seconds, or when cancelled."""
+        if not self.transport.is_closing():  # a second close() would make abort() of the stock TLS transport a no-op
+            self.transport.close()
+        await self.ending(within)
 
     async def ending(self, within: float | None = None) -> None:
         """Wait until the transport is done; cut it after ``within`` seconds, or when cancelled."""
@@ -273,12 +283,6 @@ class Driver(asyncio.BufferedProtocol):
 
     # -- below --------------------------------------------------------------------------------------------------------
 
-    def _has_room(self, size: int | None = None) -> bool:
-        if self.gone:
-            return True
-        engine = self.engine
-        return self._writable and engine.outgoing_size < self._outbox and (size is None or engine.clear(size))
-
     def _note_free(self) -> None:
         if self.line is not None and not self.line.turns:
             self.line = None
@@ -291,13 +295,17 @@ class Driver(asyncio.BufferedProtocol):
                 reader.set_result(None)
 
     def _end_tick(self) -> None:
-        if self.engine.outgoing_size:
+        if self._writable and self.engine.outgoing_size:
             self.flush()
             self.wake_line()
             self.tick = self._loop.call_soon(self._end_tick)  # busy: the next tick gathers, too, after the writer
         else:
             self.tick = None
             self.idle = True
+
+    def _keep_time(self) -> None:
+        if self._timer is None and (due := self.engine.deadline()) is not None:
+            self._timer = self._loop.call_at(due, self._expire)
 
     def _expire(self) -> None:
         self._timer = None

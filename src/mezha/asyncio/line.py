@@ -9,17 +9,16 @@ __all__ = ["Line", "Turn"]
 
 
 class Line:
-    """Those who wait for room. Whoever is first waits until there is enough, the others until it is their turn.
+    """Those who wait to send. Whoever is first waits until there is room for it, the others until it is their turn.
 
     Nobody is passed over: what is small does not slip by what is large and waits for more room.
     """
 
-    __slots__ = ("_has_room", "_left", "loop", "turns")
+    __slots__ = ("_left", "loop", "turns")
 
-    def __init__(self, has_room: Callable[[int | None], bool], left: Callable[[], None]) -> None:
-        """Ask ``has_room`` whether there is room for so many bytes, or any; call ``left`` when somebody has left."""
+    def __init__(self, left: Callable[[], None]) -> None:
+        """``left`` is called when somebody has left it."""
         self.loop = asyncio.get_running_loop()
-        self._has_room = has_room
         self._left = left
         #: Those in it, the first one first.
         self.turns: list[Turn] = []
@@ -28,13 +27,9 @@ class Line:
         """Line up: ``async with``."""
         return Turn(self)
 
-    def has_room(self, turn: "Turn") -> bool:
-        """Say whether it is somebody's turn, and there is room for it."""
-        return self.turns[0] is turn and self._has_room(turn.size)
-
     def wake(self) -> None:
-        """Let the first one go on, if there is room for it."""
-        if self.turns and self.turns[0].waiting:
+        """Let the first one look whether there is room for it now."""
+        if self.turns:
             self.turns[0].look()
 
     def leave(self, turn: "Turn") -> None:
@@ -45,32 +40,25 @@ class Line:
 
 
 class Turn:
-    """A place in a line: ``async with``. Nobody has its turn before the end of the block."""
+    """A place in a line: ``async with``. Nobody else has its turn before the end of the block."""
 
-    __slots__ = ("_line", "_waiter", "size")
+    __slots__ = ("_line", "_waiter", "_wanted")
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        #: Bytes that room is wanted for, if for bytes.
-        self.size: int | None = None
+        self._wanted: Callable[[], bool] = bool
         self._waiter: asyncio.Future[None] | None = None
 
-    async def room(self, size: int | None = None) -> None:
-        """Wait until it is this one's turn, and there is room for so many bytes."""
-        self.size = size
-        while not self._line.has_room(self):
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until it is this one's turn, and a condition holds."""
+        self._wanted = condition
+        while self._line.turns[0] is not self or not condition():
             self._waiter = self._line.loop.create_future()
             await self._waiter
 
-    @property
-    def waiting(self) -> bool:
-        """Whether it waits, and has not been told to look again."""
-        return self._waiter is not None and not self._waiter.done()
-
     def look(self) -> None:
-        """Look whether there is room."""
-        assert self._waiter is not None
-        if self._line.has_room(self):
+        """Look whether the wait is over."""
+        if self._waiter is not None and not self._waiter.done() and self._wanted():
             self._waiter.set_result(None)
 
     async def __aenter__(self) -> Self:

@@ -3,20 +3,26 @@
 import os
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Self
 
 from mezha.asyncio.driver import Driver
+from mezha.asyncio.session import SessionDriver
+from mezha.asyncio.talking import Talking
 from mezha.engine import State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError
 from mezha.framing import Data
+from mezha.session import Ending
 from mezha.sockets import address_name
 
-__all__ = ["Peer"]
+__all__ = ["Answer", "Peer"]
+
+#: What answers the requests of a peer.
+Answer = Callable[["Peer", bytes], Awaitable[Data]]
 
 
-class Peer:
+class Peer(Talking):
     """The other end of a connection, for asyncio code.
 
     Any number of tasks may send and receive: a message is always whole, and each is received by one task only. There
@@ -57,12 +63,31 @@ class Peer:
             message = bytes(as_view(message))  # it stays behind when this returns, and must not change
         if driver.congested or not self._engine.clear(len(message)):
             async with driver.turn() as turn:
-                await turn.room(len(message))
+                await turn.until(lambda: driver.has_room(len(message)))
                 self._engine.send(message)
                 driver.flush_soon()
         else:
             self._engine.send(message)
             driver.flush_soon()
+
+    def try_send(self, message: Data) -> bool:
+        """Send one message if that need not wait, and say whether it was sent.
+
+        Raises:
+            LocalProtocolError: over the limit, or the framing cannot carry it. Nothing was sent; go on.
+            ConnectionLost: the connection broke.
+            ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
+
+        """
+        driver = self._driver
+        if not (driver.free and self._push(message)):
+            if type(message) is not bytes:
+                message = bytes(as_view(message))
+            if driver.congested or not self._engine.clear(len(message)):
+                return False
+            self._engine.send(message)
+        driver.flush_soon()
+        return True
 
     async def send_many(self, messages: Iterable[Data]) -> None:
         """Send many messages. Each is received as one message, as if sent one by one; other tasks' may come between.
@@ -86,16 +111,16 @@ class Peer:
         """End this side's stream, as the last word: the peer sees the end, and can still be heard (half-close).
 
         Raises:
-            LocalProtocolError: under TLS, which has no such thing here; ``close`` ends both directions.
+            LocalProtocolError: a bare framing under TLS, which has no such thing here; ``close`` ends both directions.
             ConnectionLost: the connection broke.
             ClosedByUs: after ``close`` or ``detach``.
 
         """
         driver = self._driver
-        if driver.tls is not None:
+        if driver.tls is not None and not isinstance(driver, SessionDriver):
             raise LocalProtocolError("a TLS connection cannot be ended in one direction here: close() ends both")
         async with driver.turn() as turn:
-            await turn.room()
+            await turn.until(driver.has_room)
             if self._engine.state is State.CLOSED:
                 raise ClosedByUs("this connection was closed on this side")
             ends = self._engine.end()
@@ -151,9 +176,14 @@ class Peer:
         return message
 
     async def _receive(self, max_count: int) -> list[bytes]:
-        while not (messages := self._engine.take(max_count)):
-            await self._driver.readable()
-        return messages
+        engine, driver = self._engine, self._driver
+        try:
+            while not (messages := engine.take(max_count)):
+                await driver.readable()
+            return messages
+        finally:
+            if engine.outgoing_size and driver.tick is None:  # credit for the peer, say
+                driver.flush_soon()
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
@@ -177,19 +207,22 @@ class Peer:
         """The TLS session, to ask it for the peer's certificate or the cipher; ``None`` without TLS."""
         return self._driver.tls
 
-    async def close(self) -> None:
+    async def close(self, code: int = 0, reason: str = "") -> Ending | None:
         """Close the connection: send what is left to send, within ``Timeouts.close`` seconds, then say goodbye.
 
         Never raises, and may be called again: a ``recv`` or ``send`` under way in another task raises ``ClosedByUs``.
         Messages received and not asked for are gone. Cancelled, it cuts the connection at once.
+
+        In the mezha protocol the peer is told why, by a number (0: all is well; from 256 on they are yours) and in
+        words, and answers when its program has taken all that was sent. What is returned says what became of that; it
+        is ``None`` with a bare framing, which knows nothing of all this.
         """
         driver = self._driver
-        self._engine.close()
+        self._engine.close(code, reason)
         driver.flush()
-        if not driver.transport.is_closing():  # a second close() would make abort() of the stock TLS transport a no-op
-            driver.transport.close()
         driver.wake()
-        await driver.ending(self._close_timeout)
+        await driver.leave(self._close_timeout)
+        return self.ending
 
     def abort(self) -> None:
         """Cut the connection at once: whoever sends or receives, in any task, raises ``ClosedByUs``. Never raises."""
@@ -204,19 +237,22 @@ class Peer:
         one that was given to ``wrap`` is closed, as the event loop does not part with it.
 
         Raises:
-            LocalProtocolError: under TLS, whose state cannot be handed over. The connection is unharmed.
+            LocalProtocolError: under TLS, or in the mezha protocol, whose state cannot be handed over. The connection
+                is unharmed.
             ClosedByUs: it has ended already.
 
         """
         driver = self._driver
+        if isinstance(driver, SessionDriver):
+            raise LocalProtocolError("a connection that speaks the mezha protocol cannot be detached: close() ends it")
         if driver.tls is not None:
             raise LocalProtocolError("a TLS connection cannot be detached: its keys live in the event loop's transport")
         async with driver.turn() as turn:
-            await turn.room()
+            await turn.until(driver.has_room)
             driver.flush()
             if not driver.transport.is_closing():
                 driver.transport.set_write_buffer_limits(high=0)
-                await turn.room()
+                await turn.until(driver.has_room)
             if driver.transport.is_closing() or self._engine.state is State.CLOSED:
                 raise ClosedByUs("this connection has ended already")
             sock = socket.socket(fileno=os.dup(driver.transport.get_extra_info("socket").fileno()))

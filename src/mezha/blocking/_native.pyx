@@ -10,7 +10,7 @@ from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EINTR, ENOMEM, errno
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
 
@@ -151,6 +151,9 @@ cdef enum:
 cdef enum:
     UNSENT, SENT, BEGUN
 
+# More credit than anybody spends.
+cdef int64_t UNLIMITED = INT64_MAX
+
 # Shared by all: nobody lets go of the GIL between filling it and emptying it.
 cdef char _scratch[SCRATCH]
 
@@ -238,6 +241,9 @@ cdef class CompiledWire:
     cdef int fd
     cdef Kernel kernel
     cdef Py_ssize_t most
+    # Bytes of frames for which there is credit, and messages sent, since the last settle(). Changed with the GIL only.
+    cdef int64_t credit
+    cdef Py_ssize_t count
     cdef bint batching, finished, will_wait
     # How many sends in a row had hardly a pause before them.
     cdef int row
@@ -268,13 +274,24 @@ cdef class CompiledWire:
         """Whether something is pending that nobody will send."""
         return self.pending.end > self.pending.start and not self.pending.running
 
-    def start(self, run, largest, batching):
-        """Begin to send messages that this kernel encodes, of so many bytes at most."""
+    def start(self, run, largest, batching, credit=UNLIMITED):
+        """Begin to send messages that this kernel encodes, of so many bytes at most, and while there is credit."""
         if isinstance(run, Kernel) and 0 <= (<Kernel>run).overhead <= OVERHEAD:
             self.kernel = run
             self.most = min(largest, JOIN_BELOW - 1)
             self.batching = batching
+            self.credit = credit
             self.pending.open = True
+
+    def lend(self, credit):
+        """Add credit: bytes of frames."""
+        self.credit += credit
+
+    def settle(self):
+        """Give the credit back, and return how much is left, and how many messages were sent for it."""
+        settled = self.credit, self.count
+        self.credit = self.count = 0
+        return settled
 
     cdef int _send(self, message) except -1:
         """Send a message, now or in a moment.
@@ -300,7 +317,7 @@ cdef class CompiledWire:
     cdef int _send_now(self, bytes message, Py_ssize_t size) noexcept:
         cdef Py_ssize_t written
         cdef ssize_t count
-        if not self.pending.open:
+        if not self.pending.open or size + self.kernel.overhead > self.credit:
             return UNSENT
         if self.pending.start < self.pending.end:  # the tail of a burst
             if not self._append(message, size):
@@ -313,6 +330,7 @@ cdef class CompiledWire:
             return UNSENT
         count = send(self.fd, _scratch, <size_t>written, MSG_DONTWAIT | MSG_NOSIGNAL)
         if count == written:
+            self._spend(written)
             return SENT
         if count < 0:
             if errno != EAGAIN and errno != EINTR:
@@ -326,6 +344,7 @@ cdef class CompiledWire:
         memcpy(self.pending.data, _scratch + count, <size_t>(written - count))
         self.pending.start = 0
         self.pending.end = written - count
+        self._spend(written)
         return BEGUN
 
     def send_many(self, messages):
@@ -514,7 +533,7 @@ cdef class CompiledWire:
         """Encode a message behind what is pending, if it is easy and there is room."""
         cdef Pending* pending = &self.pending
         cdef Py_ssize_t written
-        if size > self.most:
+        if size > self.most or size + self.kernel.overhead > self.credit:
             return False
         if pending.end + size + OVERHEAD > MOST:
             if pending.end - pending.start + size + OVERHEAD > MOST:
@@ -528,7 +547,12 @@ cdef class CompiledWire:
         if written < 0:
             return False
         pending.end += written
+        self._spend(written)
         return True
+
+    cdef inline void _spend(self, Py_ssize_t size) noexcept:
+        self.credit -= size
+        self.count += 1
 
     cdef inline void _wake(self) noexcept:
         if self.pending.idle and self.pending.start < self.pending.end:

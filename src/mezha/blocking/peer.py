@@ -419,7 +419,7 @@ class Peer(Ends):
 
 def open_peer(stream: Stream, settings: Settings, *, batching: bool) -> Peer:
     """Make a peer of a stream, and let its wire send what needs no engine."""
-    if settings.observer is None:
+    if settings.observer is None and settings.framing is not None:
         stream.wire.start(settings.framing.run(), settings.sizes.max_message, batching)
     return Peer(stream, settings.engine(), close_timeout=settings.times.close)
 
