@@ -17,6 +17,11 @@ class Sizes:
         self._ours = ours
         self._theirs = self._question = ours
 
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest message that both sides take."""
+        return min(self._ours, self._theirs)
+
     def learn(self, theirs: Hello) -> None:
         """Note what the peer takes."""
         self._theirs = theirs.max_message
