@@ -346,7 +346,7 @@ cdef class Buffer:
 
     @property
     def budget(self):
-        """Bytes that ``pop`` and ``cut`` may hand out, frames and all; the last message may go beyond."""
+        """Bytes that ``pop`` and ``cut`` may hand out, frames and all."""
         return self.left
 
     @budget.setter
@@ -403,11 +403,11 @@ cdef class Buffer:
     def pop(self):
         """Cut one message, if that is easy; None leaves the judgement to others."""
         cdef Span span
-        if self.shut or self.kernel is None or self._size() < self.needed or self.resume or self.left <= 0:
+        if self.shut or self.kernel is None or self._size() < self.needed or self.resume:
             return None
         if self.large != NULL:
-            return self._pop_large() if self.filled == self.total else None
-        if self._find(&span) != WHOLE:
+            return self._pop_large() if self.filled == self.total and self._large_size() <= self.left else None
+        if self._find(&span) != WHOLE or span.end - self.position > self.left:
             return None
         message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + span.begin, span.stop - span.begin)
         self._advance(span.end, 1)
@@ -421,21 +421,21 @@ cdef class Buffer:
         cdef Span span
         cdef Found found = NOTHING
         cdef list messages = []
-        if self.shut or self.run is None or self._size() < self.needed or self.resume or self.left <= 0:
+        if self.shut or self.run is None or self._size() < self.needed or self.resume:
             return messages
         if self.kernel is None:
             return self._run_foreign(count)
         if self.large != NULL:
-            if left > 0 and self.filled == self.total:
+            if left > 0 and self.filled == self.total and self._large_size() <= self.left:
                 messages.append(<object>self.large)
                 self._pop_large()
             return messages
         start = self.position
         text = PyByteArray_AS_STRING(self.data)
         size = PyByteArray_GET_SIZE(self.data)
-        while left > 0 and start < size and start - self.position < self.left:
+        while left > 0 and start < size:
             found = self.kernel.find(self.data, <const unsigned char*>text, start, size, self.most, &span)
-            if found != WHOLE:
+            if found != WHOLE or span.end - self.position > self.left:
                 break
             messages.append(PyBytes_FromStringAndSize(text + span.begin, span.stop - span.begin))
             start = span.end
@@ -482,6 +482,9 @@ cdef class Buffer:
     cdef inline Py_ssize_t _size(self) noexcept:
         return PyByteArray_GET_SIZE(self.data) - self.position + self.filled + PyBytes_GET_SIZE(self.head)
 
+    cdef inline Py_ssize_t _large_size(self) noexcept:
+        return PyBytes_GET_SIZE(self.head) + self.total
+
     cdef inline char* _place(self) noexcept:
         """Return where the next byte of the large message goes."""
         return PyBytes_AS_STRING(<object>self.large) + self.filled
@@ -518,7 +521,7 @@ cdef class Buffer:
         if self.left < self._size():
             count = min(count, 1)
         messages, position = self.run(self.data, self.position, self.most, count)
-        if not messages:
+        if not messages or position - self.position > self.left:
             return []
         if not self.position <= position <= PyByteArray_GET_SIZE(self.data):
             raise ValueError(f"{self.run!r} is wrong: it went to {position}, where no message can end")
@@ -558,7 +561,7 @@ cdef class Buffer:
 
     cdef object _pop_large(self):
         cdef object message = <object>self.large
-        self.left -= PyBytes_GET_SIZE(self.head) + self.total
+        self.left -= self._large_size()
         self._advance(self.position, 1)
         self._forget_large()
         return message

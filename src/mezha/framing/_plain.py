@@ -228,7 +228,7 @@ class Buffer:
 
     @property
     def budget(self) -> int:
-        """Bytes that ``pop`` and ``cut`` may hand out, frames and all; the last message may go beyond.
+        """Bytes that ``pop`` and ``cut`` may hand out, frames and all: a message that has more is left for others.
 
         With less of it than is here, ``cut`` may return one message where there are more.
         """
@@ -285,13 +285,14 @@ class Buffer:
         if not self._ahead:
             self._settle()
             here = len(self._data) - self._position
-            if self._run is None or self.resume or here < self.need or self._budget <= 0:
+            if self._run is None or self.resume or here < self.need:
                 return None
             ahead = 1 if self._budget < here else _AHEAD
-            self._ahead, self._ahead_end = self._run(self._data, self._position, self._limit, ahead)
-            if not self._ahead:
+            messages, end = self._run(self._data, self._position, self._limit, ahead)
+            if not messages or end - self._position > self._budget:
                 return None
-            self._ahead_count = len(self._ahead)
+            self._ahead, self._ahead_end = messages, end
+            self._ahead_count = len(messages)
             self._ahead.reverse()
         self.moved = True
         return self._ahead.pop()
@@ -303,8 +304,10 @@ class Buffer:
         if self.resume or self.shut or self._run is None or len(self._data) - self._position < self.need:
             return []
         if self._budget < len(self._data) - self._position:
-            count = min(count, self._budget > 0)
+            count = min(count, 1)
         messages, position = self._run(self._data, self._position, self._limit, count)
+        if position - self._position > self._budget:
+            return []
         if messages:
             self._advance(position, len(messages))
             self.moved = True

@@ -3,31 +3,31 @@
 from collections import deque
 from collections.abc import Callable
 
-from mezha.engine import NO_EVENTS
 from mezha.errors import MezhaError, RequestFailed
 from mezha.framing import Data
 from mezha.session.events import Answered, Asked, Cancelled
 from mezha.session.frames import Cancel, Code, Failure, Kind
-from mezha.session.hello import Hello
 from mezha.session.outbox import Outbox
 from mezha.session.requests import Answering, Asking
+from mezha.session.sizes import Sizes
 
 __all__ = ["Exchange"]
 
 
 class Exchange:
-    """Asks, and has the driver answer."""
+    """Asks, and has the driver answer. A connection without requests has none."""
 
-    __slots__ = ("_answering", "_asking", "_outbox", "_told", "events")
+    __slots__ = ("_answering", "_asking", "_outbox", "_sizes", "_told", "events")
 
-    def __init__(self, ours: Hello, outbox: Outbox, *, answers: bool) -> None:
+    def __init__(self, sizes: Sizes, outbox: Outbox, *, answers: bool) -> None:
         """Without ``answers``, all questions of the peer are refused at once."""
-        self._asking = Asking(ours.max_message)
-        self._answering = Answering(ours.max_message, ours.requests, ours.request_bytes)
+        self._asking = Asking(sizes)
+        self._answering = Answering(sizes.ours)
+        self._sizes = sizes
         self._outbox = outbox
-        #: What is for the driver.
-        self.events: deque[object] = NO_EVENTS
         self._told = answers
+        #: What is for the driver.
+        self.events = deque[object]()
 
     @property
     def asked(self) -> int:
@@ -41,13 +41,12 @@ class Exchange:
 
     # -- this side asks -----------------------------------------------------------------------------------------------
 
-    def begin(self, theirs: Hello, refuse: Callable[[int], MezhaError | None]) -> None:
-        """Note what the peer takes; ``refuse`` says what is wrong with a request of a size."""
-        self._asking.allow(theirs.requests, theirs.request_bytes)
+    def meet(self) -> None:
+        """Go by what the peer takes: ask what waits for it, and refuse what is too large."""
         for number, size in self._asking.line():
-            if error := refuse(size):
+            if error := self._sizes.refusal(size, "request"):
                 self._asking.forget(number)
-                self.tell(Answered(number, error))
+                self.events.append(Answered(number, error))
         self._ask()
 
     def request(self, body: Data) -> int:
@@ -67,7 +66,7 @@ class Exchange:
     def hear_failure(self, number: int, code: int, text: str) -> None:
         """Take an answer that is none."""
         if self._asking.failure(number):
-            self.tell(Answered(number, RequestFailed(text, code=code)))
+            self.events.append(Answered(number, RequestFailed(text, code=code)))
         self._ask()
 
     # -- the peer asks ------------------------------------------------------------------------------------------------
@@ -76,12 +75,20 @@ class Exchange:
         """Take note that the peer does not wait for an answer any more."""
         tell, answer = self._answering.cancel(number)
         if tell:
-            self.tell(Cancelled(number))
+            self.events.append(Cancelled(number))
         if answer:
             self.fail(number, Code.CANCELLED, "")
 
     def answer(self, number: int, body: Data) -> None:
-        """Answer. It does nothing if there is no such question, or it has been answered."""
+        """Answer. It does nothing if there is no such question, or it has been answered.
+
+        Raises:
+            LocalProtocolError: the answer is over the limit: the peer is told that, in its place.
+
+        """
+        if error := self._sizes.refusal(len(body), "answer"):
+            self.fail(number, Code.TOO_LARGE, f"the answer has {error.size} bytes, and {error.limit} are the most")
+            raise error
         if self._answering.answer(number):
             self._outbox.numbered(Kind.REPLY, number, body)
 
@@ -107,14 +114,16 @@ class Exchange:
                 self._asking.reply_part(number, piece)
             case Kind.REQUEST:
                 body = self._answering.request(number, piece)
-                if self._told:
-                    self.tell(Asked(number, body))
+                if body is None:
+                    self.fail(number, Code.TOO_LARGE, f"a question of {len(piece)} bytes is over the limit")
+                elif self._told:
+                    self.events.append(Asked(number, body))
                 else:
                     self.fail(number, Code.NO_HANDLER, "requests are not answered here")
             case _:
                 answer = self._asking.reply(number, piece)
                 if answer is not None:
-                    self.tell(Answered(number, answer))
+                    self.events.append(Answered(number, answer))
                 self._ask()
 
     def gone(self, handed_over: list[tuple[Kind, int]]) -> None:
@@ -129,15 +138,9 @@ class Exchange:
     def give_up(self, error: Callable[[], MezhaError]) -> None:
         """Note that nothing more is asked or answered."""
         for number in self._asking.give_up():
-            self.tell(Answered(number, error()))
+            self.events.append(Answered(number, error()))
         for number in self._answering.give_up():
-            self.tell(Cancelled(number))
-
-    def tell(self, *events: object) -> None:
-        """Have something for the driver."""
-        if events and self.events is NO_EVENTS:  # a deque of its own is larger than all the rest of an idle connection
-            self.events = deque()
-        self.events += events
+            self.events.append(Cancelled(number))
 
     def _ask(self) -> None:
         while question := self._asking.next():

@@ -2,10 +2,10 @@
 
 import math
 
-__all__ = ["Heartbeat"]
+__all__ = ["LATE", "Heartbeat"]
 
 #: Seconds. A look that comes so late says that this process slept, and not that the peer did.
-_LATE = 1.0
+LATE = 1.0
 
 
 class Heartbeat:
@@ -54,7 +54,7 @@ class Heartbeat:
         due = self.deadline()
         if now < due:
             return False
-        late = now - due > _LATE
+        late = now - due > LATE
         if late:  # what has been sent may be waiting to be read: ask again, and listen half as long
             self._grace = now + self._patience / 2
         elif now < self._due:

@@ -1,6 +1,7 @@
 """The inbox: what has arrived and was not handed out, in order: whole messages, and behind them one in pieces."""
 
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mezha.errors import LocalProtocolError, MessageDropped
@@ -65,7 +66,7 @@ class Inbox:
         #: Hand out the next message, if it is a small one and the budget is not spent.
         self.pop = self._buffer.pop
         self._limit = limit
-        self._large: list[_Large] = []
+        self._large: Sequence[_Large] = ()  # an empty list costs memory in each idle connection
         self._arriving: Assembly | None = None
         self._reading: Assembly | None = None  # the stream that is open: the one arriving, or one that is whole
         self._dropped: MessageDropped | None = None  # what has become of the stream that is open
@@ -172,7 +173,7 @@ class Inbox:
         self._taken = self._fed
         self._buffer.shut = True
         self._buffer.front().clear()
-        self._large.clear()
+        self._large = ()
         for assembly in (self._arriving, self._reading):
             if assembly:
                 assembly.take()
@@ -195,8 +196,9 @@ class Inbox:
         while len(messages) < count:
             before = self._before_large()
             if not before:
-                self._freed += self._large[0].held
-                messages.append(self._large.pop(0).message)
+                large, *self._large = self._large
+                self._freed += large.held
+                messages.append(large.message)
                 self._counted += 1
                 continue
             self._buffer.budget = before
@@ -297,4 +299,4 @@ class Inbox:
             self.feed(b"".join(MESSAGES.encode(message)))
             self._freed += spare
         else:
-            self._large.append(_Large(self._fed, message, held))
+            self._large = (*self._large, _Large(self._fed, message, held))

@@ -15,25 +15,28 @@ _ANY = 1 << 20
 
 
 class Intake:
-    """The only holder of an unfinished frame. It keeps less than one."""
+    """The only holder of an unfinished frame. It keeps less than one, and no memory without one."""
 
-    __slots__ = ("_limit", "_need", "_rest")
+    __slots__ = ("_limit", "_need", "_rest", "begun")
 
     def __init__(self, limit: int) -> None:
+        """``limit`` is the largest message that may come in one frame, in bytes."""
         self._limit = limit
-        self._rest = bytearray()
+        self._rest: bytearray | None = None
         self._need = 0
+        #: When the first byte of the unfinished frame arrived.
+        self.begun = 0.0
 
     @property
-    def rest(self) -> bytes:
-        """The bytes of the unfinished frame."""
-        return bytes(self._rest)
+    def unfinished(self) -> int:
+        """Bytes of the unfinished frame that have arrived."""
+        return len(self._rest) if self._rest else 0
 
     def messages(self, data: Data) -> bool:
         """Say whether these bytes are whole MESSAGE frames and nothing else, and no frame is unfinished: the usual."""
-        return not self._rest and skip_frames(data, 0, Kind.MESSAGE, self._limit) == len(data)
+        return self._rest is None and skip_frames(data, 0, Kind.MESSAGE, self._limit) == len(data)
 
-    def cut(self, data: Data) -> Iterator[tuple[Kind, memoryview]]:
+    def cut(self, data: Data, now: float) -> Iterator[tuple[Kind, memoryview]]:
         """Cut what is whole: runs of MESSAGE frames as they are, with their headers; of others the kind and the body.
 
         What is yielded is to be used before the next is asked for.
@@ -43,11 +46,11 @@ class Intake:
             MessageTooLarge: a message over the limit of this side.
 
         """
-        if self._rest:
+        if self._rest is not None:
             self._rest += data
             if len(self._rest) < self._need:
                 return
-            data, self._rest = self._rest, bytearray()
+            data, self._rest = self._rest, None
         view = memoryview(data)
         start = 0
         while start < len(view):
@@ -62,8 +65,9 @@ class Intake:
             if len(header) == HEADER and header[4] == Kind.MESSAGE:
                 self._check(end - HEADER)
             if len(view) - start < end:
-                self._rest += view[start:]
+                self._rest = bytearray(view[start:])
                 self._need = end
+                self.begun = now
                 return
             yield Kind(header[4]), view[start + 4 : start + end]
             start += end

@@ -1,5 +1,6 @@
 """The life of a connection: how far the streams of both sides have come, and what ended them."""
 
+import math
 from copy import copy
 
 from mezha.engine import State
@@ -18,13 +19,15 @@ class Life:
     (``cause``). The first of them tells what is said to whoever still wants to send or receive.
     """
 
-    __slots__ = ("cause", "closed", "dead", "ended", "fault", "goodbyes", "stream")
+    __slots__ = ("answer_by", "cause", "closed", "dead", "ended", "fault", "goodbyes", "stream")
 
     def __init__(self) -> None:
         #: Of the peer's frames.
         self.stream = Stream.GREETING
         #: What has been said at the end.
         self.goodbyes = Goodbyes()
+        #: When the peer's goodbye has to be answered.
+        self.answer_by = math.inf
         #: This side has closed.
         self.closed = False
         #: This side has ended its messages.

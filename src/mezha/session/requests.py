@@ -3,8 +3,9 @@
 from mezha.errors import RemoteProtocolError
 from mezha.framing import Data
 from mezha.session.frames import Kind
-from mezha.session.hello import SMALLEST_REQUEST_BYTES, SMALLEST_REQUESTS
+from mezha.session.hello import Hello
 from mezha.session.pieces import Assembly
+from mezha.session.sizes import Sizes
 from mezha.session.states import ANSWERING, ASKING, Request, Table
 
 __all__ = ["Answering", "Asking"]
@@ -78,13 +79,11 @@ class _Requests:
 class Asking(_Requests):
     """The questions of this side: those for which the peer has no room wait in line."""
 
-    __slots__ = ("_most", "_most_bytes", "_next", "_waiting")
+    __slots__ = ("_next", "_sizes", "_waiting")
 
-    def __init__(self, limit: int) -> None:
-        """``limit`` is the largest answer this side takes."""
-        super().__init__(ASKING, "an answer", limit)
-        self._most = SMALLEST_REQUESTS
-        self._most_bytes = SMALLEST_REQUEST_BYTES
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(ASKING, "an answer", sizes.ours.max_message)
+        self._sizes = sizes
         self._next = 0
         self._waiting: dict[int, Data] = {}  # in order
 
@@ -97,17 +96,12 @@ class Asking(_Requests):
         self._waiting[number] = question
         return number
 
-    def allow(self, count: int, size: int) -> None:
-        """Note how many questions the peer takes at a time, and bytes of them together."""
-        self._most = count
-        self._most_bytes = size
-
     def next(self) -> tuple[int, Data] | None:
         """Return the next question, if the peer has room for it: it is asked now."""
-        if not self._waiting or self.count >= self._most:
+        if not self._waiting or self.count >= self._sizes.questions:
             return None
         number, question = next(iter(self._waiting.items()))
-        if self.size + len(question) > self._most_bytes:
+        if self.size + len(question) > self._sizes.question_bytes:
             return None
         del self._waiting[number]
         self._begin(number, _Request(Request.ASKING, len(question)))
@@ -194,11 +188,10 @@ class Answering(_Requests):
 
     __slots__ = ("_most", "_most_bytes")
 
-    def __init__(self, limit: int, most: int, most_bytes: int) -> None:
-        """``limit`` is the largest question taken, ``most`` how many at a time, ``most_bytes`` how much of them."""
-        super().__init__(ANSWERING, "a request", limit)
-        self._most = most
-        self._most_bytes = most_bytes
+    def __init__(self, ours: Hello) -> None:
+        super().__init__(ANSWERING, "a request", ours.max_message)
+        self._most = ours.requests
+        self._most_bytes = ours.request_bytes
 
     def part(self, number: int, piece: Data) -> None:
         """Take a piece of a question.
@@ -211,15 +204,18 @@ class Answering(_Requests):
         following = self._following(number, Kind.REQUEST_PART)
         self._add(number, following, piece)
 
-    def request(self, number: int, piece: Data) -> bytes:
-        """Take a question, or its last piece; return it.
+    def request(self, number: int, piece: Data) -> bytes | None:
+        """Take a question, or its last piece; return it, or None if it came at once and is over the limit.
 
         Raises:
-            MessageTooLarge: it is over the limit.
+            MessageTooLarge: it came in pieces, and is over the limit.
             RemoteProtocolError: it has no place here.
 
         """
         following = self._following(number, Kind.REQUEST)
+        if number not in self._open and len(piece) > self._limit:  # it may have been sent before the limit was known
+            self._add(number, following, b"")
+            return None
         request = self._add(number, following, piece)
         assert request.assembly
         question, request.assembly = request.assembly.take(), None

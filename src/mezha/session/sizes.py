@@ -3,37 +3,44 @@
 from mezha.engine import as_view
 from mezha.errors import LocalProtocolError
 from mezha.framing import Data
-from mezha.session.hello import Hello
+from mezha.session.hello import SMALLEST_REQUEST_BYTES, SMALLEST_REQUESTS, Hello
 
 __all__ = ["Sizes", "sound"]
 
 
 class Sizes:
-    """The limits of both sides; the peer's are known once it has said hello."""
+    """What both sides said in their HELLOs. Until the peer's has come, what every peer takes."""
 
-    __slots__ = ("_ours", "_question", "_theirs")
+    __slots__ = ("ours", "theirs")
 
-    def __init__(self, ours: int) -> None:
-        self._ours = ours
-        self._theirs = self._question = ours
+    def __init__(self, ours: Hello) -> None:
+        self.ours = ours
+        self.theirs: Hello | None = None
 
     @property
     def largest(self) -> int:
         """Bytes of the largest message that both sides take."""
-        return min(self._ours, self._theirs)
+        ours = self.ours.max_message
+        return min(ours, self.theirs.max_message) if self.theirs else ours
 
-    def learn(self, theirs: Hello) -> None:
-        """Note what the peer takes."""
-        self._theirs = theirs.max_message
-        self._question = theirs.request_bytes
+    @property
+    def questions(self) -> int:
+        """Requests of this side that the peer takes at a time."""
+        return self.theirs.requests if self.theirs else SMALLEST_REQUESTS
+
+    @property
+    def question_bytes(self) -> int:
+        """Bytes of their bodies together."""
+        return self.theirs.request_bytes if self.theirs else SMALLEST_REQUEST_BYTES
 
     def refusal(self, size: int, what: str) -> LocalProtocolError | None:
         """Say whose limit a message, a request or an answer of this size is over; None if it is not."""
-        for limit, whose, where in (
-            (self._ours, "this side", "Limits.max_message"),
-            (self._theirs, "the peer", "its max_message"),
-            (self._question if what == "request" else size, "the peer", "its bytes of requests"),
-        ):
+        limits = [(self.ours.max_message, "this side", "Limits.max_message")]
+        if self.theirs:
+            limits.append((self.theirs.max_message, "the peer", "its max_message"))
+            if what == "request":
+                limits.append((self.theirs.request_bytes, "the peer", "its bytes of requests"))
+        for limit, whose, where in limits:
             if size > limit:
                 return LocalProtocolError(
                     f"the {what} has {size} bytes, and {whose} takes at most {limit} ({where}): nothing was sent",

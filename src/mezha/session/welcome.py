@@ -1,5 +1,8 @@
 """The welcome: the first bytes of a peer, until its HELLO is whole. A stranger costs no more than those."""
 
+import math
+from functools import lru_cache
+
 from mezha.errors import FramingError, HandshakeError
 from mezha.framing import Data, Frame
 from mezha.session.frames import HEADER, LONGEST_HELLO, Code, Frames, Kind
@@ -11,14 +14,22 @@ __all__ = ["Welcome"]
 _FRAMES = Frames()
 
 
+@lru_cache(maxsize=64)
+def _decode(body: bytes, speaks: tuple[int, ...]) -> Hello:
+    """Read a HELLO. Most peers of a server say the same, and it is kept but once."""
+    return Hello.decode(body, speaks=speaks)
+
+
 class Welcome:
     """Waits for the magic and a HELLO."""
 
-    __slots__ = ("_first", "_speaks", "rest")
+    __slots__ = ("_first", "_speaks", "due", "rest")
 
     def __init__(self, speaks: tuple[int, ...]) -> None:
         """``speaks`` are the versions of this side."""
         self._speaks = speaks
+        #: When it is late.
+        self.due = math.inf
         self._first = bytearray()
         #: What came behind the HELLO.
         self.rest = b""
@@ -45,7 +56,7 @@ class Welcome:
         if len(first) < len(MAGIC) + size:
             return None
         self.rest = bytes(first[len(MAGIC) + size :])
-        return Hello.decode(bytes(first[len(MAGIC) + HEADER : len(MAGIC) + size]), speaks=self._speaks)
+        return _decode(bytes(first[len(MAGIC) + HEADER : len(MAGIC) + size]), self._speaks)
 
     @property
     def stranger(self) -> bool:
@@ -62,6 +73,6 @@ class Welcome:
             )
         return not_greeted(first)
 
-    def late(self, seconds: float) -> HandshakeError:
-        """Return the error for one that has not come in so many seconds."""
-        return HandshakeError(f"{self.missing()}, within {seconds:g} s (Timeouts.handshake)", code=Code.TIMEOUT)
+    def late(self) -> HandshakeError:
+        """Return the error for one that has not come in time."""
+        return HandshakeError(f"{self.missing()}. It was given time (Timeouts.handshake)", code=Code.TIMEOUT)
