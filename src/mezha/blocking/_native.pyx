@@ -151,9 +151,6 @@ cdef enum:
 cdef enum:
     UNSENT, SENT, BEGUN
 
-# More credit than anybody spends.
-cdef int64_t UNLIMITED = INT64_MAX
-
 # Shared by all: nobody lets go of the GIL between filling it and emptying it.
 cdef char _scratch[SCRATCH]
 
@@ -274,21 +271,27 @@ cdef class CompiledWire:
         """Whether something is pending that nobody will send."""
         return self.pending.end > self.pending.start and not self.pending.running
 
-    def start(self, run, largest, batching, credit=UNLIMITED):
-        """Begin to send messages that this kernel encodes, of so many bytes at most, and while there is credit."""
+    @property
+    def started(self):
+        """Whether it can send by itself."""
+        return self.kernel is not None and not self.finished
+
+    def start(self, run, largest, batching, credit=-1):
+        """Begin to send messages that this kernel encodes, of so many bytes at most, and for so much credit, if any."""
         if isinstance(run, Kernel) and 0 <= (<Kernel>run).overhead <= OVERHEAD:
             self.kernel = run
             self.most = min(largest, JOIN_BELOW - 1)
             self.batching = batching
-            self.credit = credit
+            self.credit = credit if credit >= 0 else INT64_MAX
             self.pending.open = True
 
-    def lend(self, credit):
-        """Add credit: bytes of frames."""
+    def lend(self, credit, largest):
+        """Add credit, for messages of so many bytes at most."""
         self.credit += credit
+        self.most = min(largest, JOIN_BELOW - 1)
 
     def settle(self):
-        """Give the credit back, and return how much is left, and how many messages were sent for it."""
+        """Give the credit back: return what is left of it, and how many messages were sent for the rest."""
         settled = self.credit, self.count
         self.credit = self.count = 0
         return settled
@@ -651,7 +654,7 @@ cdef class Ends:
         """
         # It needs no lock: nothing can come between the steps of what is compiled.
         message = self.next_one()
-        if message is None and timeout is None and self.wire is not None:
+        if message is None and timeout is None and self.wire is not None and self.receiving is not None:
             message = self._await_one()
         return self._receive(1, timeout)[0] if message is None else message
 
