@@ -31,7 +31,16 @@ PAGES = (
     "docs/framings.md",
     "docs/testing.md",
 )
-DOCUMENTS = (*PAGES, "docs/performance.md", "docs/reliability.md", "CONTRIBUTING.md", "CHANGELOG.md")
+CLIENT = "examples/clients/nodejs/README.md"
+DOCUMENTS = (
+    *PAGES,
+    "docs/protocol.md",
+    CLIENT,
+    "docs/performance.md",
+    "docs/reliability.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+)
 
 every_page = pytest.mark.parametrize("page", PAGES)
 every_document = pytest.mark.parametrize("document", DOCUMENTS)
@@ -206,6 +215,8 @@ def test_every_command_is_understood(command: str, monkeypatch: pytest.MonkeyPat
             assert set(targets) <= set(re.findall(r"^(\w+):", _read("Makefile"), re.MULTILINE))
         case ["python", "-m", "pip", "install", *_]:
             pass
+        case ["node", "--test", file] | ["node", file, _]:
+            assert (ROOT / CLIENT).with_name(file).exists()
         case ["python", file] | ["python", "-m", "pytest", file]:
             assert (ROOT / file).exists()
         case words:

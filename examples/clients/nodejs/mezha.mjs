@@ -28,6 +28,10 @@ const ANSWER_CLOSE = 5_000;
 const CLOSE = 10_000;
 const LINGER = 1_000;
 
+const DEFAULTS = {
+  maxMessage: 2 ** 20, window: 2 ** 18, heartbeat: 20_000, requests: 64, requestBytes: 2 ** 20, agent: "",
+};
+
 /** The real time. Tests bring their own. */
 const CLOCK = {
   now: () => performance.now(),
@@ -94,8 +98,7 @@ export class Peer {
    *   `answer(question, {id, signal})`: answer the peer's requests, or throw a MezhaError that it may see
    */
   constructor(stream, { answer, clock = CLOCK, ...options } = {}) {
-    const ours = { maxMessage: 2 ** 20, window: 2 ** 18, heartbeat: 20_000, requests: 64, requestBytes: 2 ** 20, agent: "" };
-    Object.assign(ours, options);
+    const ours = { ...DEFAULTS, ...options };
     ours.window = Math.max(ours.window, SMALLEST_WINDOW);
     this.#ours = ours;
     this.#clock = clock;
@@ -111,7 +114,8 @@ export class Peer {
     stream.on("error", (error) => this.#lose(error.message));
     stream.on("close", () => this.#lose("the connection was cut"));
     this.#write(Buffer.concat([MAGIC, frame(Kind.HELLO, encodeHello(ours))]));
-    this.#timer("handshake", HANDSHAKE, () => this.#violation(new MezhaError(this.#input.missing(), Code.TIMEOUT)));
+    const late = () => this.#violation(new MezhaError(this.#input.missing(), Code.TIMEOUT));
+    this.#timer("handshake", HANDSHAKE, late);
   }
 
   // -- what a program does -------------------------------------------------------------------------------------------
@@ -193,7 +197,8 @@ export class Peer {
       return await new Promise((resolve, reject) => {
         giveUp = () => reject(new MezhaError("the request was given up", Code.CANCELLED));
         if (timeout !== undefined) {
-          timer = this.#clock.after(timeout, () => reject(new MezhaError(`no answer within ${timeout} ms`, Code.TIMEOUT)));
+          const late = new MezhaError(`no answer within ${timeout} ms`, Code.TIMEOUT);
+          timer = this.#clock.after(timeout, () => reject(late));
         }
         signal?.addEventListener("abort", giveUp);
         if (signal?.aborted) return giveUp();
@@ -211,9 +216,9 @@ export class Peer {
   /** Send a PING; resolves with the milliseconds until its PONG. */
   ping() {
     return new Promise((resolve, reject) => {
-      if (this.#silent) reject(this.#unable());
-      else if (this.#pings.length >= MOST_PINGS) reject(new MezhaError(`${MOST_PINGS} pings are under way`, Code.REFUSED));
-      else this.#ping({ resolve, reject });
+      if (this.#silent) return reject(this.#unable());
+      if (this.#pings.length >= MOST_PINGS) return reject(new MezhaError("too many pings are under way", Code.REFUSED));
+      return this.#ping({ resolve, reject });
     });
   }
 
@@ -237,7 +242,9 @@ export class Peer {
     this.#input.add(data);
     try {
       if (!this.#input.magic()) return;
-      for (let next; this.#state !== "CLOSED" && (next = this.#input.frame(this.#state)); ) this.#hear(next.kind, next.body);
+      for (let next; this.#state !== "CLOSED" && (next = this.#input.frame(this.#state)); ) {
+        this.#hear(next.kind, next.body);
+      }
     } catch (error) {
       if (!(error instanceof MezhaError)) throw error;
       this.#violation(error);
@@ -387,13 +394,14 @@ export class Peer {
     const { maxMessage = Infinity, requestBytes = Infinity } = this.#theirs ?? {};
     const limit = what === "a request" ? Math.min(maxMessage, requestBytes) : maxMessage;
     if (size <= limit) return null;
-    return new MezhaError(`${what} of ${size} bytes, and the peer takes at most ${limit}: nothing was sent`, Code.TOO_LARGE);
+    return new MezhaError(`${what} of ${size} bytes: the peer takes ${limit} at most; nothing was sent`, Code.TOO_LARGE);
   }
 
   #unable() {
     if (this.#fault) return this.#fault;
     if (this.#ending?.how === "lost") return new MezhaError(this.#ending.reason, Code.TIMEOUT);
-    if (this.#theirGoodbye) return new MezhaError(`the peer has closed: ${this.#theirGoodbye.reason}`, this.#theirGoodbye.code);
+    const theirs = this.#theirGoodbye;
+    if (theirs) return new MezhaError(`the peer has closed: ${theirs.reason}`, theirs.code);
     return new MezhaError("this side has closed", Code.OK);
   }
 

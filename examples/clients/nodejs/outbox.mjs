@@ -138,13 +138,14 @@ export class Outbox {
   #nextTalk() {
     const item = this.#talk.shift();
     if (!item) return undefined;
-    if (item.kind === Kind.FAILURE) return { data: frame(item.kind, Buffer.concat([u32(item.id), item.body])), gone: item.gone };
+    const { id, gone } = item;
+    if (item.kind === Kind.FAILURE) return { data: frame(item.kind, Buffer.concat([u32(id), item.body])), gone };
     const piece = item.body.subarray(item.place, item.place + PIECE);
     item.place += piece.length;
     item.done = item.place === item.body.length;
     if (!item.done) this.#talk.push(item); // the others have their turn
     const kind = item.done ? item.kind : item.kind + 1; // REQUEST_PART and REPLY_PART stand behind REQUEST and REPLY
-    return { data: frame(kind, Buffer.concat([u32(item.id), piece])), gone: item.done ? item.gone : undefined };
+    return { data: frame(kind, Buffer.concat([u32(id), piece])), gone: item.done ? gone : undefined };
   }
 
   #nextMessage() {

@@ -137,7 +137,7 @@ export class Answering {
   hear(kind, id, body) {
     const { requests, requestBytes, maxMessage } = this.#ours;
     let request = this.#open.get(id);
-    if (request && request.state !== "ASKING") throw new MezhaError(`${NAMES[kind]} for ${id}, which is ${request.state}`);
+    if (request && request.state !== "ASKING") throw new MezhaError(`${NAMES[kind]} for ${id}: it is ${request.state}`);
     const inOne = !request && kind === Kind.REQUEST;
     if (!request) {
       if (this.#open.size >= requests) throw new MezhaError(`more than ${requests} requests`);
@@ -163,7 +163,7 @@ export class Answering {
     const { id, abort } = request;
     try {
       const answer = bytes(await this.#answer(request.question.join(), { id, signal: abort.signal }));
-      if (answer.length > this.#asked) throw new MezhaError("the answer is larger than the asker takes", Code.TOO_LARGE);
+      if (answer.length > this.#asked) throw new MezhaError("the answer is too large", Code.TOO_LARGE);
       this.#reply(request, Kind.REPLY, answer);
     } catch (error) {
       const meant = error instanceof MezhaError; // anything else is not for the peer
@@ -204,5 +204,5 @@ export class Answering {
 }
 
 export function checkSize(size, limit, what) {
-  if (size > limit) throw new MezhaError(`${what} of ${size} bytes or more, and at most ${limit} are taken`, Code.TOO_LARGE);
+  if (size > limit) throw new MezhaError(`${what} of ${size} bytes or more: at most ${limit} are taken`, Code.TOO_LARGE);
 }

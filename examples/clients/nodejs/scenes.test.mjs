@@ -18,8 +18,12 @@ for (const file of readdirSync(FOLDER).filter((name) => name.endsWith(".json")).
   const { scenes } = JSON.parse(readFileSync(new URL(file, FOLDER), "utf8"));
   for (const scene of scenes) {
     test(`${file}: ${scene.name}`, () => play(scene, (data) => [data]));
-    test(`${file}: ${scene.name}, byte by byte`, () => play(scene, (data) => (data.length > 1000 ? [data] : [...data].map((byte) => Buffer.from([byte])))));
+    test(`${file}: ${scene.name}, byte by byte`, () => play(scene, intoBytes));
   }
+}
+
+function intoBytes(data) {
+  return data.length > 1000 ? [data] : [...data].map((byte) => Buffer.from([byte]));
 }
 
 /** A stream that takes everything at once. */
@@ -85,6 +89,8 @@ async function play(scene, cut) {
   assert.deepEqual(stage.events, [], "then more happened");
 }
 
+const TOKENS = /([0-9a-f]{2})(?:\{(\d+)\})?|([#@])(\d+)|(\*)/g;
+
 /** The side on which a scene is played, and what has happened so far. */
 class Stage {
   frames = [];
@@ -124,7 +130,7 @@ class Stage {
   /** Read a pattern: bytes, and functions of the place where something stands that the side chose. */
   #parts(pattern) {
     const parts = [];
-    for (const [, byte, times, sign, number, any] of pattern.matchAll(/([0-9a-f]{2})(?:\{(\d+)\})?|([#@])(\d+)|(\*)/g)) {
+    for (const [, byte, times, sign, number, any] of pattern.matchAll(TOKENS)) {
       if (byte) parts.push(Buffer.alloc(Number(times ?? 1), Number.parseInt(byte, 16)));
       else parts.push(any ? { any } : { hole: sign + number, size: sign === "#" ? 4 : 8 });
     }

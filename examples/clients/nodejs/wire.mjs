@@ -184,12 +184,13 @@ export function decodeHello(body) {
   }
   const versions = values.get(1);
   if (!versions) throw new MezhaError("HELLO names no versions");
-  if (!versions.includes(1)) throw new MezhaError(`the peer speaks ${[...versions]}, and this side version 1`, Code.VERSION);
-  if (unknown.length) throw new MezhaError(`the peer insists on values ${unknown}, which are not known`, Code.UNSUPPORTED);
+  if (!versions.includes(1)) throw new MezhaError(`the peer speaks versions ${[...versions]}, not 1`, Code.VERSION);
+  if (unknown.length) throw new MezhaError(`the peer insists on the unknown values ${unknown}`, Code.UNSUPPORTED);
   const numbers = [...VALUES].flatMap(([number, { sizes, missing }]) => {
     const value = values.get(number);
     if (!value) return missing;
-    if (value.length !== sizes.reduce((sum, size) => sum + size)) throw new MezhaError(`value ${number} of HELLO has ${value.length} bytes`);
+    const whole = sizes.reduce((sum, size) => sum + size);
+    if (value.length !== whole) throw new MezhaError(`value ${number} of HELLO has ${value.length} bytes, not ${whole}`);
     let place = 0;
     return sizes.map((size) => BigInt(`0x${value.subarray(place, (place += size)).toString("hex")}`));
   });

@@ -16,7 +16,7 @@ _ROOM = 58
 
 
 def draw(scene: Scene) -> str:
-    """Return the scene as text; what a side is free to choose is drawn as zeros, and a text of its own as none."""
+    """Return the scene as text. What a side is free to choose is drawn as 1, 2, 3 …, and a text of its own as none."""
     lines: list[str] = []
     for step in scene.steps:
         who = {"peer": "peer", "sends": "side"}.get(step.does, "")
@@ -46,7 +46,7 @@ def _said(value: object) -> str:
 
 
 def _bytes(pattern: Pattern) -> bytes:
-    return pattern.fill(_ZEROS)
+    return pattern.fill(_NUMBERS)
 
 
 def _stream(data: bytes) -> Iterator[tuple[str, str]]:
@@ -99,12 +99,12 @@ def _shorten(shown: str) -> str:
     return shown if len(shown) <= _ROOM else shown[: _ROOM - 2] + " …"
 
 
-class _Zeros(defaultdict[Hole, bytes]):
+class _Numbers(defaultdict[Hole, bytes]):
     def __missing__(self, hole: Hole) -> bytes:
-        return bytes({"#": 4, "@": 8, "*": 0}[hole.sign])
+        return hole.number.to_bytes({"#": 4, "@": 8, "*": 0}[hole.sign], "big")
 
 
-_ZEROS = _Zeros()
+_NUMBERS = _Numbers()
 _WORDS = {
     "peer_ends": "the peer's stream ends",
     "wait": "seconds pass:",
