@@ -54,6 +54,15 @@ class SessionSide(Side):
                 self._flush()
         return messages
 
+    def want(self) -> None:
+        assert self._engine.take() == []
+        self._flush()
+
+    def got(self) -> bytes | None:
+        message = next(iter(self._engine.take()), None)
+        self._flush()
+        return message
+
     def events(self) -> list[tuple[object, ...]]:
         seen: list[tuple[object, ...]] = []
         while self._engine.events:

@@ -154,6 +154,13 @@ class Changed(Side):
     def take(self) -> list[bytes]:
         return list(self._or("take", self._side.take()))
 
+    def want(self) -> None:
+        self._side.want()
+
+    def got(self) -> bytes | None:
+        got: bytes | None = self._or("got", self._side.got())
+        return got
+
     def events(self) -> list[tuple[object, ...]]:
         return list(self._or("events", self._side.events()))
 
@@ -217,6 +224,7 @@ WRONG: list[tuple[str, str, Change, str]] = [
     ),
     ("the side gives a large message up", "sent", rewritten(b"\0\0\0\5\4\0\x09no", b""), "it sent pieces, and no DROP"),
     ("what is not taken is not granted again", "sent", without(b"\x0c\0\0"), "it granted 0, and not 32768 to 65536"),
+    ("a message that is larger than the window", "got", lambda _: None, "step 15 (gets): it got nothing"),
     ("silence that is too long", "wait", lambda _: 0.0, "step 3 (pings): it sent 0 PINGs, and not 1 to 16"),
     ("the side closes", "ending", lambda how: (*how[:2], 1), "step 7 (ends): delivered is 1, and not 2"),
 ]

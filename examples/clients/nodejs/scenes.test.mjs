@@ -232,6 +232,16 @@ class Stage {
     assert.deepEqual(taken, takes.map((pattern) => hex(this.#bytes(pattern))));
   }
 
+  #got;
+
+  async waits() {
+    this.#peer.recv().then((message) => (this.#got = message));
+  }
+
+  async gets({ gets }) {
+    assert.ok(this.#got?.equals(this.#bytes(gets)), `it got ${this.#got && hex(this.#got)}`);
+  }
+
   #happened(event) {
     const place = this.events.findIndex((other) => other === event || other.startsWith(`${event} `));
     assert.ok(place >= 0, `what happened is ${this.events}`);

@@ -38,7 +38,8 @@ def _rows(step: Step) -> Iterator[tuple[str, str]]:
             taken = ", ".join(_quoted(_bytes(pattern)) for pattern in step["takes"])
             yield "", f"the side's program takes {taken or 'nothing'}"
         case _:
-            yield "", f"{_WORDS[step.does]} {', '.join(map(_said, step.given.values()))}"
+            said = ", ".join(_said(value) for value in step.given.values() if value is not True)
+            yield "", f"{_WORDS[step.does]} {said}".rstrip()
 
 
 def _said(value: object) -> str:
@@ -120,6 +121,8 @@ _WORDS = {
     "close": "the side's program closes with code",
     "sends_message": "the side sends this message, in one frame or in pieces:",
     "sends_dropped": "the side sends pieces or none, and DROP with code",
+    "waits": "the side's program waits for a message",
+    "gets": "the side's program gets",
     "grants": "the side has granted, at least and at most,",
     "pings": "PINGs that the side has sent, at least and at most:",
     "asked": "the side's program is asked",

@@ -37,6 +37,14 @@ class Side(ABC):
         """Hand out all messages that are here; what goes wrong behind them does not matter here."""
 
     @abstractmethod
+    def want(self) -> None:
+        """Let its program begin to wait for the next message, of which no more is here than a part."""
+
+    @abstractmethod
+    def got(self) -> bytes | None:
+        """Return the message for which its program waited, if it has come."""
+
+    @abstractmethod
     def events(self) -> list[tuple[object, ...]]:
         """Return what has happened to requests since it was asked the last time.
 
@@ -115,6 +123,11 @@ class _Stage:
                 expected = [pattern.fill(self._known) for pattern in step["takes"]]
                 taken = self._side.take()
                 assert taken == expected, f"{self.where}: it handed out {_shown(taken)}, and not {_shown(expected)}"
+            case "waits":
+                self._side.want()
+            case "gets":
+                wanted, got = step["gets"].fill(self._known), self._side.got()
+                assert got == wanted, f"{self.where}: it got {_shown([] if got is None else [got])}"
             case "asked" | "told_cancelled" | "reply_to" | "failure_of":
                 self._event(step)
             case "ends":

@@ -35,6 +35,8 @@ STEPS: Mapping[str, Mapping[str, str]] = {
     "grants": {"grants": "numbers"},
     "pings": {"pings": "numbers"},
     "takes": {"takes": "patterns"},
+    "waits": {"waits": "flag"},
+    "gets": {"gets": "bytes"},
     "asked": {"asked": "number", "question": "bytes"},
     "told_cancelled": {"told_cancelled": "number"},
     "reply_to": {"reply_to": "number", "is": "bytes"},
