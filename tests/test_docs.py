@@ -28,6 +28,7 @@ PAGES = (
     UKRAINIAN,
     "SECURITY.md",
     "docs/guide.md",
+    "docs/security.md",
     "docs/framings.md",
     "docs/testing.md",
 )
@@ -170,7 +171,7 @@ def test_the_echo_programs_understand_each_other(server: str, client: str) -> No
     with Child(_TELLING + _program(server, 0)) as serving:
         port = int(serving.line())
         with Child(_program(client, port)) as asking:
-            assert asking.finish() == (0, "b'Hello!' b'World!'\n", "")
+            assert asking.finish() == (0, "b'Hello!' b'World!'\nb'HOW ARE YOU?'\n", "")
         serving.send_signal(signal.SIGINT)
         status, output, errors = serving.finish()
     assert (status, output) == (-signal.SIGINT, "")
