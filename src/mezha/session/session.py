@@ -140,7 +140,7 @@ class Session(Conversation, Engine):
     @property
     def backlog(self) -> int:
         """Bytes that wait to be sent, for credit or to be handed over; without headers where those are not made yet."""
-        return self._outbox.backlog
+        return self._outbox.queued
 
     @property
     def largest(self) -> int:
