@@ -133,9 +133,9 @@ cdef enum:
     # Bytes that are worth a system call, and the most that may be pending.
     WORTH = 64 << 10
     MOST = 256 << 10
-    # Asked of the system at once; and by a thread that waits, on its own stack.
+    # Asked of the system at once; and by a thread that waits, on its own stack, where more might take a page more.
     SCRATCH = 128 << 10
-    SMALL = 2 << 10
+    SMALL = 256
     # So many sends in a row make a burst, if so few nanoseconds lie between them.
     ROW = 4
     GAP = 10_000
@@ -244,6 +244,8 @@ cdef class CompiledWire:
     cdef bint batching, finished, will_wait
     # How many sends in a row had hardly a pause before them.
     cdef int row
+    # What the system said of the connection, once and for all, when something that came before it had to be told first.
+    cdef int trouble
 
     def __cinit__(self, sock):
         self.fd = sock.fileno()
@@ -490,6 +492,9 @@ cdef class CompiledWire:
                 count = recv(fd, small, SMALL, 0)
             taken = wire_now() - begun
             self.will_wait = WAITS < taken < CONTENDED
+            if count == SMALL:
+                memcpy(_scratch, small, SMALL)
+                return PyBytes_FromStringAndSize(_scratch, SMALL + self._more(_scratch + SMALL, SCRATCH - SMALL))
             if count >= 0:
                 return PyBytes_FromStringAndSize(small, count)
             if errno == EINTR:
@@ -503,10 +508,21 @@ cdef class CompiledWire:
 
     cdef ssize_t _try_receive(self, void* into, Py_ssize_t size) except -2:
         """Receive what is there, with the GIL; -1 if nothing is."""
-        cdef ssize_t count = recv(self.fd, into, <size_t>size, MSG_DONTWAIT)
+        cdef ssize_t count
+        if self.trouble:
+            raise _error(self.trouble)
+        count = recv(self.fd, into, <size_t>size, MSG_DONTWAIT)
         if count < 0 and errno != EAGAIN and errno != EINTR:
             raise _error(errno)
         return count
+
+    cdef ssize_t _more(self, void* into, Py_ssize_t size) noexcept:
+        """Receive what else is there."""
+        cdef ssize_t count = recv(self.fd, into, <size_t>size, MSG_DONTWAIT)
+        if count < 0 and errno != EAGAIN and errno != EINTR:
+            self.trouble = errno
+            self.will_wait = False
+        return max(count, 0)
 
     cdef bint _ready(self, deadline) except -1:
         """Wait until there is something to receive; False if the time is over, or a signal came."""

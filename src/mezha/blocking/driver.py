@@ -9,7 +9,7 @@ from typing import TypeVar
 from mezha.blocking.calls import Answer, Calls
 from mezha.blocking.pool import Pool
 from mezha.blocking.stream import Stream, TLSStream
-from mezha.engine import Engine, as_view
+from mezha.engine import Engine, State, as_view
 from mezha.errors import LocalProtocolError, SendTimeout
 from mezha.framing import Data
 from mezha.session import Ending, Session
@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 #: Bytes accepted ahead of writing, so that an endless iterable needs no endless memory.
 _RUN = 256 << 10
+#: In these states messages can be sent.
+_SENDING = (State.OPEN, State.PEER_ENDED)
 
 
 class Driver:
@@ -315,7 +317,10 @@ class Driver:
         if engine.events:
             self.calls.hear()
         if self._open:
-            self._wire.lend(self.session.lend(), self.session.largest)
+            if engine.state in _SENDING:
+                self._wire.lend(self.session.lend(), self.session.largest)
+            else:  # from now on the engine says why nothing is sent
+                self._take_back()
 
     def _lose(self, error: BaseException) -> None:
         """Note that the connection broke."""
@@ -347,11 +352,10 @@ class Driver:
                 self._lose(error)
                 if not isinstance(error, OSError | MemoryError):
                     raise
-        if not (self._open or self._held or self.deaf):
-            self._open = self._wire.started
-            if self._open:
-                self._wire.lend(self.session.lend(), self.session.largest)
-                self._wire.reopen()
+        if not (self._open or self._held) and self._wire.started and engine.state in _SENDING:
+            self._open = True
+            self._wire.lend(self.session.lend(), self.session.largest)
+            self._wire.reopen()
 
     def _take_back(self) -> None:
         """Have the wire send nothing more, and give back what it has not sent, and its credit."""

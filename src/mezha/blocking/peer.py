@@ -42,7 +42,15 @@ class Peer(Ends, Talking):
     Use it in a ``with`` block, or call ``close``.
     """
 
-    def __init__(self, stream: Stream, engine: Engine, *, close_timeout: float, driver: Driver | None = None) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        engine: Engine,
+        addresses: tuple[object, object] = (None, None),
+        *,
+        close_timeout: float,
+        driver: Driver | None = None,
+    ) -> None:
         self._receiving = threading.Lock()
         super().__init__(stream.wire, engine, None if driver else self._receiving)
         self._driver = driver
@@ -56,7 +64,7 @@ class Peer(Ends, Talking):
         self._detached = False
         # Encoded and not yet taken by the system. Never the beginning of a message, unless a thread is in send().
         self._unsent: list[Data] = []
-        self._local, self._remote = own_and_peer_address(stream.socket)
+        self._local, self._remote = addresses
         if driver is None:
             engine.begin(time.monotonic())
 
@@ -460,14 +468,16 @@ def open_peer(
     stream: Stream, settings: Settings, *, batching: bool, answer: Answer | None = None, pool: Pool | None = None
 ) -> Peer:
     """Make a peer of a stream, and let its wire send what needs no engine; a pool answers requests, if anybody."""
+    # Asked here, and not deeper down: it takes a kilobyte of stack, a page more for each connection that has a thread.
+    addresses = own_and_peer_address(stream.socket)
     engine, session = settings.connection()
     if session is None:
         if settings.observer is None:
             assert settings.framing is not None
             stream.wire.start(settings.framing.run(), settings.sizes.max_message, batching)
-        return Peer(stream, engine, close_timeout=settings.times.close)
+        return Peer(stream, engine, addresses, close_timeout=settings.times.close)
     driver = Driver(stream, engine, session)
-    peer = Peer(stream, engine, close_timeout=settings.times.close, driver=driver)
+    peer = Peer(stream, engine, addresses, close_timeout=settings.times.close, driver=driver)
     driver.open(peer.remote_address, None if answer is None else partial(answer, peer), pool, batching=batching)
     keep(driver)
     return peer
