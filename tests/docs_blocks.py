@@ -8,6 +8,7 @@ A mark is the line right before the fence. Paths count from the root of the repo
     <!-- output of: examples/echo.py -->             what the program prints
     <!-- output on Linux of: examples/echo.py -->    what it prints there, if the machine is left in peace
     <!-- diagram of: STREAM from GREETING -->        a table of states, drawn
+    <!-- scene: closing, the side closes -->         a scene of the protocol, drawn
 
 A line ``...`` in an excerpt or an output stands for lines left out. A block in a language that nobody runs (``text``,
 ``console``) needs no mark.
@@ -23,8 +24,9 @@ from pathlib import Path
 import pytest
 
 from mezha.session import states
+from mezha.testing.scenes import draw, scenes
 
-__all__ = ["ROOT", "Block", "blocks", "change", "check", "drawing", "run"]
+__all__ = ["ROOT", "Block", "blocks", "change", "check", "drawing", "run", "scene"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -80,6 +82,8 @@ def check(block: Block) -> None:
             assert block.text in [run(block.subject) for _ in range(_PEACE)]
         case "diagram of":
             assert block.text == drawing(*block.subject.split(" from "))
+        case "scene":
+            assert block.text == scene(*block.subject.split(", ", maxsplit=1))
         case "":
             assert block.language in _NEEDS_NO_MARK, "nothing says what proves this block"
         case unknown:
@@ -109,6 +113,12 @@ def drawing(table: str, first: str) -> str:
     arrows: states.Table[states.Stream] = getattr(states, table)
     (state,) = {state for state, _ in arrows if state.name == first}
     return states.diagram(arrows, state)
+
+
+def scene(file: str, name: str) -> str:
+    """Draw a scene by its file and name."""
+    (found,) = (scene for scene in scenes(file) if scene.name == name)
+    return draw(found)
 
 
 def _read(file: str) -> str:

@@ -191,9 +191,9 @@ class Framed(Engine):
         "_closed",
         "_cut",
         "_decoder",
-        "_encode",
         "_ended",
         "_failed",
+        "_framing",
         "_full",
         "_limits",
         "_outgoing",
@@ -213,7 +213,7 @@ class Framed(Engine):
         self._limits = limits or Limits()
         self._timeouts = timeouts or framing.timeouts
         self._decoder = framing.decoder(limit=self._limits.max_message)
-        self._encode = framing.encode
+        self._framing = framing
         self._outgoing = Outgoing(framing, self._limits.max_message, self._limits.outbox)
         self.push = self._outgoing.push
         self.pop = self._decoder.pop
@@ -269,7 +269,7 @@ class Framed(Engine):
                 size=size,
                 limit=limit,
             )
-        self._outgoing.put(self._encode(message))
+        self._outgoing.put(self._framing.encode(message))
 
     @property
     def outgoing_size(self) -> int:

@@ -10,6 +10,9 @@ from mezha.session import Session
 
 __all__ = ["Settings"]
 
+_DEFAULT = Limits()
+_USUAL = Timeouts()
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -35,16 +38,18 @@ class Settings:
 
     def __post_init__(self) -> None:
         framing = self.framing
+        object.__setattr__(self, "sizes", self.limits or _DEFAULT)
+        # What is wrong with the limits is better said now than at the first connection.
         if framing is None:
-            object.__setattr__(self, "times", self.timeouts or Timeouts())
+            object.__setattr__(self, "times", self.timeouts or _USUAL)
+            self.engine()
         elif not isinstance(framing, Framing):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"framing= wants a framing, as Lines() or parse_framing('lines'), not {framing!r}")
         elif self.answers:
             raise TypeError("a bare framing has no requests for answer= to answer: leave framing= out, on both sides")
         else:
             object.__setattr__(self, "times", self.timeouts or framing.timeouts)
-        object.__setattr__(self, "sizes", self.limits or Limits())
-        self.engine()  # what is wrong with the limits is better said now than at the first connection
+            framing.decoder(limit=self.sizes.max_message)
 
     def engine(self) -> Engine:
         """Return a new engine."""

@@ -9,7 +9,13 @@ from mezha.framing import Data
 from mezha.session import Session
 from mezha.session.frames import PIECE, Code
 
-__all__ = ["Readable", "Rest", "as_pieces", "cut", "has_room", "why"]
+__all__ = ["BARE", "Readable", "Rest", "as_pieces", "cut", "has_room", "why"]
+
+#: What is wrong with asking more of a bare connection.
+BARE = (
+    "this connection speaks a bare framing, which knows messages and nothing else: "
+    "leave framing= out on both sides, and it speaks the mezha protocol"
+)
 
 
 @runtime_checkable
@@ -48,6 +54,8 @@ def why(error: BaseException) -> tuple[int, str]:
     """Say what to tell the peer of a stream that came to no end: nothing of what is only for this side."""
     if isinstance(error, LocalProtocolError):
         return Code.TOO_LARGE, "it is too large"
+    if isinstance(error, TimeoutError):
+        return Code.TIMEOUT, "it took too long"
     if isinstance(error, Exception):
         return Code.INTERNAL, "its source failed"
     return Code.CANCELLED, "it was cancelled"

@@ -80,6 +80,14 @@ class SessionDriver(Driver):
         while self._writable and self.engine.outgoing_size:
             super().flush()
 
+    def take(self, count: int) -> list[bytes]:
+        """Take messages, and give the peer credit for more."""
+        try:
+            return super().take(count)
+        finally:
+            if self.engine.outgoing_size:
+                self.flush_soon()
+
     def attend(self) -> None:
         """See what has come of a call of the engine: what is to be written, who need not wait any more, what is due."""
         engine = self.engine

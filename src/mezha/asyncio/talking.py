@@ -6,6 +6,7 @@ from mezha.asyncio.streams import Incoming, Source, send
 from mezha.errors import LocalProtocolError
 from mezha.framing import Data
 from mezha.session import Ending
+from mezha.streams import BARE
 
 __all__ = ["Talking"]
 
@@ -80,8 +81,5 @@ class Talking:
     def _session(self) -> SessionDriver:
         driver = self._driver
         if not isinstance(driver, SessionDriver):
-            raise LocalProtocolError(
-                "this connection speaks a bare framing, which knows messages and nothing else: "
-                "leave framing= out on both sides, and it speaks the mezha protocol"
-            )
+            raise LocalProtocolError(BARE)
         return driver

@@ -133,9 +133,9 @@ cdef enum:
     # Bytes that are worth a system call, and the most that may be pending.
     WORTH = 64 << 10
     MOST = 256 << 10
-    # Asked of the system at once; and by a thread that waits, on its own stack.
+    # Asked of the system at once; and by a thread that waits, on its own stack, where more might take a page more.
     SCRATCH = 128 << 10
-    SMALL = 2 << 10
+    SMALL = 256
     # So many sends in a row make a burst, if so few nanoseconds lie between them.
     ROW = 4
     GAP = 10_000
@@ -150,9 +150,6 @@ cdef enum:
 # What became of a message.
 cdef enum:
     UNSENT, SENT, BEGUN
-
-# More credit than anybody spends.
-cdef int64_t UNLIMITED = INT64_MAX
 
 # Shared by all: nobody lets go of the GIL between filling it and emptying it.
 cdef char _scratch[SCRATCH]
@@ -247,6 +244,8 @@ cdef class CompiledWire:
     cdef bint batching, finished, will_wait
     # How many sends in a row had hardly a pause before them.
     cdef int row
+    # What the system said of the connection, once and for all, when something that came before it had to be told first.
+    cdef int trouble
 
     def __cinit__(self, sock):
         self.fd = sock.fileno()
@@ -274,21 +273,27 @@ cdef class CompiledWire:
         """Whether something is pending that nobody will send."""
         return self.pending.end > self.pending.start and not self.pending.running
 
-    def start(self, run, largest, batching, credit=UNLIMITED):
-        """Begin to send messages that this kernel encodes, of so many bytes at most, and while there is credit."""
+    @property
+    def started(self):
+        """Whether it can send by itself."""
+        return self.kernel is not None and not self.finished
+
+    def start(self, run, largest, batching, credit=-1):
+        """Begin to send messages that this kernel encodes, of so many bytes at most, and for so much credit, if any."""
         if isinstance(run, Kernel) and 0 <= (<Kernel>run).overhead <= OVERHEAD:
             self.kernel = run
             self.most = min(largest, JOIN_BELOW - 1)
             self.batching = batching
-            self.credit = credit
+            self.credit = credit if credit >= 0 else INT64_MAX
             self.pending.open = True
 
-    def lend(self, credit):
-        """Add credit: bytes of frames."""
+    def lend(self, credit, largest):
+        """Add credit, for messages of so many bytes at most."""
         self.credit += credit
+        self.most = min(largest, JOIN_BELOW - 1)
 
     def settle(self):
-        """Give the credit back, and return how much is left, and how many messages were sent for it."""
+        """Give the credit back: return what is left of it, and how many messages were sent for the rest."""
         settled = self.credit, self.count
         self.credit = self.count = 0
         return settled
@@ -487,6 +492,9 @@ cdef class CompiledWire:
                 count = recv(fd, small, SMALL, 0)
             taken = wire_now() - begun
             self.will_wait = WAITS < taken < CONTENDED
+            if count == SMALL:
+                memcpy(_scratch, small, SMALL)
+                return PyBytes_FromStringAndSize(_scratch, SMALL + self._more(_scratch + SMALL, SCRATCH - SMALL))
             if count >= 0:
                 return PyBytes_FromStringAndSize(small, count)
             if errno == EINTR:
@@ -500,10 +508,21 @@ cdef class CompiledWire:
 
     cdef ssize_t _try_receive(self, void* into, Py_ssize_t size) except -2:
         """Receive what is there, with the GIL; -1 if nothing is."""
-        cdef ssize_t count = recv(self.fd, into, <size_t>size, MSG_DONTWAIT)
+        cdef ssize_t count
+        if self.trouble:
+            raise _error(self.trouble)
+        count = recv(self.fd, into, <size_t>size, MSG_DONTWAIT)
         if count < 0 and errno != EAGAIN and errno != EINTR:
             raise _error(errno)
         return count
+
+    cdef ssize_t _more(self, void* into, Py_ssize_t size) noexcept:
+        """Receive what else is there."""
+        cdef ssize_t count = recv(self.fd, into, <size_t>size, MSG_DONTWAIT)
+        if count < 0 and errno != EAGAIN and errno != EINTR:
+            self.trouble = errno
+            self.will_wait = False
+        return max(count, 0)
 
     cdef bint _ready(self, deadline) except -1:
         """Wait until there is something to receive; False if the time is over, or a signal came."""
@@ -651,7 +670,7 @@ cdef class Ends:
         """
         # It needs no lock: nothing can come between the steps of what is compiled.
         message = self.next_one()
-        if message is None and timeout is None and self.wire is not None:
+        if message is None and timeout is None and self.wire is not None and self.receiving is not None:
             message = self._await_one()
         return self._receive(1, timeout)[0] if message is None else message
 

@@ -152,6 +152,16 @@ class Session(Conversation, Engine):
             self._talk.gone(handed_over)
         return parts
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait to be sent, for credit or to be handed over; without headers where those are not made yet."""
+        return self._outbox.queued
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest message that both sides take, as far as is known."""
+        return self._sizes.largest
+
     def lend(self) -> int:
         """Lend all credit to who sends messages past this engine, by itself; ``settle`` takes back what is left."""
         return self._outbox.lend()

@@ -18,6 +18,12 @@ class Sizes:
         self.theirs: Hello | None = None
 
     @property
+    def largest(self) -> int:
+        """Bytes of the largest message that both sides take."""
+        ours = self.ours.max_message
+        return min(ours, self.theirs.max_message) if self.theirs else ours
+
+    @property
     def questions(self) -> int:
         """Requests of this side that the peer takes at a time."""
         return self.theirs.requests if self.theirs else SMALLEST_REQUESTS
