@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from mezha.errors import MezhaError, RemoteProtocolError
+from mezha.errors import MezhaError
 from mezha.session.events import Ponged
 from mezha.session.frames import Kind, Token
 
@@ -12,11 +12,10 @@ __all__ = ["Pings"]
 class Pings:
     """The PINGs of this side. A PONG answers its PING, and all before it."""
 
-    __slots__ = ("_answered", "_last", "_wanted")
+    __slots__ = ("_last", "_wanted")
 
     def __init__(self) -> None:
         self._last = 0  # the number of the last PING
-        self._answered = 0  # and of the last that was answered
         self._wanted: Sequence[tuple[int, float]] = ()  # those for which somebody waits, and when they were sent
 
     @property
@@ -34,17 +33,9 @@ class Pings:
         self._wanted = (*self._wanted, (self._last, now))
 
     def pong(self, token: bytes, now: float) -> list[Ponged]:
-        """Take a PONG; return what it means to those who wait.
-
-        Raises:
-            RemoteProtocolError: it answers nothing.
-
-        """
+        """Take a PONG; return what it means to those who wait. One that answers no PING is nothing."""
         number = int.from_bytes(token, "big")
-        if not self._answered < number <= self._last:
-            raise RemoteProtocolError(f"the peer sent the PONG {token.hex()}, and there is no PING that it answers")
-        self._answered = number
-        if not self._wanted:
+        if not self._wanted or number > self._last:
             return []
         answered = [Ponged(ping, now - sent) for ping, sent in self._wanted if ping <= number]
         self._wanted = self._wanted[len(answered) :]
