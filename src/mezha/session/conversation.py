@@ -86,6 +86,7 @@ class Conversation:
         "_sizes",
         "_timeouts",
         "_welcome",
+        "plain",
     )
 
     def __init__(self, limits: Limits, timeouts: Timeouts, hello: Hello | None, *, answers: bool) -> None:
@@ -103,6 +104,8 @@ class Conversation:
         self._outbox = Outbox(ours.max_message, limits.outbox)
         self._answers = answers
         self._exchange: Exchange | None = None
+        #: What was last received was messages and nothing else, and the peer does not close: nothing is to be done.
+        self.plain = False
 
     def begin(self, now: float) -> None:
         """Say hello."""
@@ -142,6 +145,7 @@ class Conversation:
     def receive(self, data: Data, now: float) -> None:
         """Take bytes that arrived, or the end."""
         life = self._life
+        self.plain = False
         if life.dead:
             return
         if not len(data):
@@ -156,6 +160,8 @@ class Conversation:
                 self._inbox.feed(data)
                 if life.closed:
                     self._account()
+                else:
+                    self.plain = True
             else:
                 self._read(data, now)
         except RemoteProtocolError as error:
