@@ -75,6 +75,8 @@ class Conversation:
 
     __slots__ = (
         "_answers",
+        "_bytes_received",
+        "_bytes_sent",
         "_exchange",
         "_grant",
         "_heartbeat",
@@ -103,6 +105,8 @@ class Conversation:
         self._grant = Grant(ours.window)
         self._outbox = Outbox(ours.max_message, limits.outbox)
         self._answers = answers
+        self._bytes_received = 0
+        self._bytes_sent = 0
         self._exchange: Exchange | None = None
         #: What was last received was messages and nothing else, and the peer does not close: nothing is to be done.
         self.plain = False
@@ -154,6 +158,7 @@ class Conversation:
         if life.fault or life.goodbyes.theirs:  # what follows the last frame is nothing
             return
         self._heartbeat.heard = now
+        self._bytes_received += len(data)
         try:
             if life.stream is Stream.OPEN and self._intake.messages(data):
                 self._grant.spend(len(data))
