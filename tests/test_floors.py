@@ -27,6 +27,7 @@ FLOORS = {
     "serving": 4,
     "sockets": 4,
     "streams": 4,
+    "talking": 4,
     "blocking": 4,
     "asyncio": 4,
     "trio": 4,
