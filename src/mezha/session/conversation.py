@@ -105,7 +105,7 @@ class Conversation:
         self._outbox = Outbox(ours.max_message, limits.outbox)
         self._answers = answers
         self._bytes_received = 0
-        self._bytes_sent = 0
+        self._bytes_sent: int = 0
         self._exchange: Exchange | None = None
 
     def begin(self, now: float) -> None:
