@@ -132,8 +132,8 @@ class Conversation:
             self._answer_goodbye()
         if now >= self._frame_due:
             self._refuse_slow_frame(now)
-        if self._heartbeat.look(now) and (ping := self._pings.beat(now)):
-            self._outbox.control(ping)
+        if self._heartbeat.look(now):
+            self._outbox.control(self._pings.ping())
         if (silence := self._heartbeat.silence(now)) is not None:
             self._lose(f"the peer has been silent for {silence:.3g} s, and was asked (Timeouts.heartbeat)", silence)
             self._life.dead = True
@@ -214,9 +214,8 @@ class Conversation:
             case Token(Kind.PING, token):
                 self._outbox.pong(token)
             case Token(_, token):
-                if pong := self._pings.pong(token, now):
-                    self._talk.events.append(pong)
-                self._ping(now)
+                if pongs := self._pings.pong(token, now):
+                    self._talk.events.extend(pongs)
             case Counted(_, number):
                 self._outbox.grant(number)
             case Failure() | Cancel() if self._life.closed:
@@ -274,11 +273,6 @@ class Conversation:
                 self._answer_goodbye()
         else:
             inbox.allow(sys.maxsize)
-
-    def _ping(self, now: float) -> None:
-        """Send the pings for which there is room."""
-        while ping := self._pings.next(now):
-            self._outbox.control(ping)
 
     @property
     def _talk(self) -> Exchange:

@@ -9,7 +9,6 @@ from mezha.session.backlog import Backlog, Piece, numbered_frame
 from mezha.session.frames import HEADER, PIECE, AnyFrame, Close, Code, Drop, End, Failure, Kind, Token, encode_frame
 from mezha.session.hello import ALLOWANCE, MOST_CREDIT
 from mezha.session.inbox import MESSAGES
-from mezha.session.pings import MOST_PINGS
 
 __all__ = ["Outbox"]
 
@@ -36,7 +35,7 @@ class Outbox:
         "_forgotten",
         "_last",
         "_lent",
-        "_pongs",
+        "_pong",
         "_ready",
         "_sent",
         "_silent",
@@ -56,7 +55,7 @@ class Outbox:
         self._ready.credit = ALLOWANCE
         self._lent = False
         self._sent = self._forgotten = 0
-        self._pongs = 0
+        self._pong: bytes | None = None
         self._last: Close | None = None  # goes when nothing else is left
         self._silent = False  # it has gone: nothing may follow
         #: The last frame has been handed over.
@@ -69,7 +68,8 @@ class Outbox:
     @property
     def size(self) -> int:
         """Bytes that ``collect`` would return, at least; 0 if there are none."""
-        return self._ready.size + (self._backlog.due(self._credit) if self._backlog else 0)
+        pong = HEADER + 8 if self._pong else 0
+        return self._ready.size + pong + (self._backlog.due(self._credit) if self._backlog else 0)
 
     @property
     def waiting(self) -> bool:
@@ -113,18 +113,9 @@ class Outbox:
             self._ready.put(encode_frame(frame))
 
     def pong(self, token: bytes) -> None:
-        """Answer a PING.
-
-        Raises:
-            RemoteProtocolError: there are too many unanswered.
-
-        """
-        self._pongs += 1
-        if self._pongs > MOST_PINGS:
-            raise RemoteProtocolError(
-                f"the peer sent {self._pongs} PINGs that are unanswered: at most {MOST_PINGS} are taken"
-            )
-        self.control(Token(Kind.PONG, token))
+        """Answer a PING; of those that come before the answer has gone, the last."""
+        if not self._silent:
+            self._pong = token
 
     def message(self, message: Data) -> None:
         """Add a message. It is kept by reference."""
@@ -172,7 +163,7 @@ class Outbox:
         self._ready.shut = True
         if self._backlog:
             self._forgotten = self._backlog.whole
-        self._backlog = self.handed_over = self._last = None
+        self._backlog = self.handed_over = self._last = self._pong = None
         self._ready.collect()
         if frame:
             self._say_last(frame)
@@ -254,11 +245,13 @@ class Outbox:
 
     def collect(self) -> list[Data]:
         """Hand over what is ready, and some pieces of what waits."""
+        if self._pong:
+            self.control(Token(Kind.PONG, self._pong))
+            self._pong = None
         if self._backlog:
             self._move(self._backlog)
         parts = self._ready.collect()
         self._sent = self._ready.count
-        self._pongs = 0
         self.said = self._silent
         return parts
 
@@ -316,5 +309,5 @@ class Outbox:
 
     def _say_last(self, frame: Close) -> None:
         self.control(frame)
-        self._last = None
+        self._last = self._pong = None
         self._silent = True

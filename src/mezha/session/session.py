@@ -65,6 +65,21 @@ class Session(Conversation, Engine):
         lost = life.cause is not None and not outbox.said
         return life.goodbyes.ending(fault=life.fault is not None, lost=lost, sent=outbox.sent, never_sent=outbox.unsent)
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that have arrived and were not taken."""
+        return self._inbox.size + self._intake.unfinished
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait to be sent, without headers where they are not known yet."""
+        return self._outbox.queued
+
+    @property
+    def credit(self) -> int:
+        """Bytes of messages that the peer still takes."""
+        return self._outbox.credit
+
     def end(self) -> bool:
         """End this side's messages; requests go on."""
         if not self._life.ended:
@@ -292,6 +307,6 @@ class Session(Conversation, Engine):
         Raises as ``request``.
         """
         self._life.check_asking()
-        number = self._pings.ask()
-        self._ping(now)
-        return number
+        self._outbox.control(self._pings.ping())
+        self._pings.want(now)
+        return self._pings.last
