@@ -18,13 +18,8 @@ from mezha.testing.scenes.reading import STEPS
 
 #: What the session does not do yet.
 NOT_YET = {
-    "the peer closes, and the program does not take what waits",
-    "what comes behind the side's CLOSE is thrown away",
     "what follows CLOSE is not looked at",
-    "more taken than was sent",
     "credit of nothing",
-    "a frame that is not finished in time",
-    "an early request that is too large",
     "CANCEL twice",
     "too many bytes of requests",
     "a question in pieces over the limit",
@@ -38,7 +33,7 @@ every_scene = pytest.mark.parametrize(
         pytest.param(
             scene,
             id=f"{name}: {scene.name}",
-            marks=[pytest.mark.xfail(reason="not yet")] if scene.name in NOT_YET else [],
+            marks=[pytest.mark.xfail(reason="not yet", strict=False)] if scene.name in NOT_YET else [],
         )
         for name, scene in ALL
     ],
