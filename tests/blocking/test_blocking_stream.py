@@ -17,7 +17,9 @@ import pytest
 from waiting import PATIENCE, until
 
 from mezha.blocking import stream as module
+from mezha.blocking import wrap
 from mezha.blocking.stream import PlainStream, Stream, TLSStream, open_stream, open_tls_stream
+from mezha.framing import Lines
 from mezha.testing.conformance import certificates
 
 Sockets = tuple[socket.socket, socket.socket]
@@ -110,6 +112,30 @@ def test_receive_of_more_than_was_waited_for(size: int, streams: Streams, pool: 
         while len(received) < size:
             received += bytes(other.receive(None, None) or b"")
         assert received == message
+
+
+def test_what_was_received_stays_as_it_is(tcp: Sockets) -> None:
+    """Whatever other connections receive and send meanwhile, and though some of it is lent and not copied."""
+    one, other = tcp
+    here, there = socket.socketpair()
+    with here, there:
+        streams = open_stream(other), open_stream(there)
+        messages = [bytes([number]) * 10_000 for number in range(6)]
+        for message in messages[:3]:
+            one.sendall(message)
+            here.sendall(message[::-1])
+        select.select([other], [], [], PATIENCE)
+        held = streams[0].receive(None, None)
+        assert held is not None
+        copy = bytes(held)
+        received = bytearray()
+        while len(received) < 30_000:
+            received += streams[1].receive(None, None) or b""
+        with wrap(here, Lines()) as peer:
+            peer.send(b"Hello!")
+            assert streams[1].receive(None, None) == b"Hello!\n"
+        assert received == b"".join(messages[:3])
+        assert bytes(held) == copy == b"".join(messages)[: len(copy)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a reset takes from other systems what has not been read")

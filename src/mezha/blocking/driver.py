@@ -20,8 +20,10 @@ __all__ = ["Driver"]
 
 T = TypeVar("T")
 
-#: Bytes accepted ahead of writing, so that an endless iterable needs no endless memory.
+#: Bytes taken from an iterable ahead of sending, so that an endless one needs no endless memory.
 _RUN = 256 << 10
+#: Bytes that the engine is given ahead of writing.
+_PIECE = 32 << 10
 #: In these states messages can be sent.
 _SENDING = (State.OPEN, State.PEER_ENDED)
 
@@ -51,7 +53,8 @@ class Driver:
         #: Nothing more is to be read.
         self.deaf = False
         self._sending = threading.Lock()  # of the one thread that sends what the wire has left
-        self._open = False  # the wire sends by itself
+        self._wired = False  # the wire may have something to send
+        self._open = False  # it sends what it is given, for the credit that it is lent
         self._held = False  # it is not to, as somebody sends
 
     def open(self, name: str, answer: Answer | None, pool: Pool | None, *, batching: bool) -> None:
@@ -84,12 +87,14 @@ class Driver:
             other: threading.Lock | None = None
             try:
                 with self._lock:
-                    try:
-                        result = attempt()
-                    finally:
-                        self._write()
-                    if result is not None:
-                        return result
+                    moved = True
+                    while moved:
+                        try:
+                            result = attempt()
+                        finally:
+                            moved = self._write()
+                        if result is not None:
+                            return result
                     if deadline is not None and time.monotonic() >= deadline:
                         return None
                     write = bool(self._unsent or self.engine.outgoing_size)
@@ -168,7 +173,7 @@ class Driver:
                     return None
                 self.engine.send(run[accepted])
                 accepted += 1
-                if self.engine.outgoing_size >= _RUN:
+                if self.engine.outgoing_size >= _PIECE:
                     self._write()
             return True
 
@@ -308,7 +313,7 @@ class Driver:
                     break
         except BaseException as error:
             # Of what has been read some may be missing: after a signal in the wrong place, say.
-            self._lose(error)
+            self._end(error)
             if not isinstance(error, OSError | MemoryError):
                 raise
         due = engine.deadline()
@@ -322,18 +327,23 @@ class Driver:
             else:  # from now on the engine says why nothing is sent
                 self._take_back()
 
-    def _lose(self, error: BaseException) -> None:
-        """Note that the connection broke."""
+    def _end(self, error: BaseException) -> None:
+        """Note that nothing can be read any more."""
+        self._lose(error)
+        self.engine.receive(b"", time.monotonic())
         self.deaf = True
+
+    def _lose(self, error: BaseException) -> None:
+        """Note that nothing can be sent any more; what is still here can be read."""
         self._wire.shut()
         self._unsent.clear()
         self.engine.lost(error)
-        self.engine.receive(b"", time.monotonic())
         self._wake()
 
-    def _write(self) -> None:
-        """Write what there is, as far as the system takes it now."""
+    def _write(self) -> bool:
+        """Write what there is, as far as the system takes it now; say whether any of it has gone."""
         engine, stream = self.engine, self._stream
+        moved = False
         if self._unsent or engine.outgoing_size:
             self._take_back()
             try:
@@ -342,25 +352,28 @@ class Driver:
                         self._unsent = engine.outgoing()
                     taken = stream.send(self._unsent, 0.0)
                     if taken is None:
-                        if engine.outgoing_size or not self._wire.give_back(self._unsent):
-                            return
+                        if self._held or engine.outgoing_size or not self._wire.give_back(self._unsent):
+                            return moved
                         self._unsent = []
+                        self._wired = True
                     else:
                         drop(self._unsent, taken)
+                    moved = True
             except BaseException as error:
                 # Nobody knows how much is on the wire: nothing may follow it.
                 self._lose(error)
                 if not isinstance(error, OSError | MemoryError):
                     raise
         if not (self._open or self._held) and self._wire.started and engine.state in _SENDING:
-            self._open = True
+            self._open = self._wired = True
             self._wire.lend(self.session.lend(), self.session.largest)
             self._wire.reopen()
+        return moved
 
     def _take_back(self) -> None:
         """Have the wire send nothing more, and give back what it has not sent, and its credit."""
-        if self._open:
-            self._open = False
+        if self._wired:
+            self._open = self._wired = False
             try:
                 if pending := self._wire.take():
                     self._unsent.append(pending)

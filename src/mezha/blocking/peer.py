@@ -322,6 +322,7 @@ class Peer(Ends, Talking):
                     now = time.monotonic()
                     if data is not None:
                         engine.receive(data, now - self._stood_still)
+                        data = b""  # it may have been lent, and others want the memory
                 except (OSError, MemoryError) as error:
                     self._broken(error)
                     data = b""

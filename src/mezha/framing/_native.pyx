@@ -306,7 +306,14 @@ cdef Py_ssize_t _LARGE = 64 << 10, _LARGE_BEGUN = 8 << 10
 cdef bytearray _NOTHING_HERE = bytearray()
 
 
-cdef class Buffer:
+cdef class Inbox:
+    """Hands out messages, to compiled code without a step of Python."""
+
+    cdef object next(self):
+        raise NotImplementedError
+
+
+cdef class Buffer(Inbox):
     """Bytes received and not handed out yet, and what cuts messages off their front."""
 
     cdef object run
@@ -405,6 +412,9 @@ cdef class Buffer:
 
     def pop(self):
         """Cut one message, if that is easy; None leaves the judgement to others."""
+        return self.next()
+
+    cdef object next(self):
         cdef Span span
         if self.shut or self.kernel is None or self._size() < self.needed or self.resume:
             return None

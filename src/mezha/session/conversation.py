@@ -147,7 +147,7 @@ class Conversation:
         if not len(data):
             self._end_of_stream()
             return
-        if life.fault:
+        if life.fault or life.goodbyes.theirs:  # what follows the last frame is nothing
             return
         self._heartbeat.heard = now
         try:
@@ -190,7 +190,7 @@ class Conversation:
         for kind, frame in self._intake.cut(data, now):
             self._life.step(kind)
             self._hear(kind, frame, now)
-            if kind is Kind.CLOSE:  # nothing may follow, and what does is nothing
+            if kind is Kind.CLOSE:
                 break
         self._account()
 
@@ -217,7 +217,7 @@ class Conversation:
                 if pongs := self._pings.pong(token, now):
                     self._talk.events.extend(pongs)
             case Counted(_, number):
-                self._outbox.grant(number)
+                self._outbox.hear_credit(number)
             case Failure() | Cancel() if self._life.closed:
                 pass
             case Failure(number, code, text):

@@ -214,17 +214,22 @@ class Outbox:
 
     # -- what goes out ------------------------------------------------------------------------------------------------
 
-    def grant(self, credit: int) -> None:
-        """Take more credit.
+    def hear_credit(self, credit: int) -> None:
+        """Take the peer's CREDIT.
 
         Raises:
-            RemoteProtocolError: now it is more than there can be.
+            RemoteProtocolError: it is nothing, or now there is more than there can be.
 
         """
-        if self.credit + credit > MOST_CREDIT:
+        if not 0 < credit <= MOST_CREDIT - self.credit:
             raise RemoteProtocolError(
-                f"the peer granted {credit} bytes of credit on top of {self.credit}: there are {MOST_CREDIT} at most"
+                f"the peer granted {credit} bytes of credit on top of {self.credit}: 1 or more is to be granted, "
+                f"and {MOST_CREDIT} together at most"
             )
+        self.grant(credit)
+
+    def grant(self, credit: int) -> None:
+        """Add credit."""
         if self.waiting:
             self._credit += credit
         else:

@@ -154,10 +154,12 @@ class Asking(_Requests):
 
         """
         self._following(number, Kind.REPLY)
-        request = self._free(number)
-        if request.state is Request.CANCELLED:
-            return None
-        return self._assemble(request, piece).take()
+        request = self._open[number]
+        answer = None
+        if request.state is not Request.CANCELLED:
+            answer = self._assemble(request, piece).take()
+        self._free(number)
+        return answer
 
     def failure(self, number: int) -> bool:
         """Take an answer that is none; return whether somebody still waits for it.
@@ -251,11 +253,9 @@ class Answering(_Requests):
             self._free(number)
 
     def give_up(self) -> list[int]:
-        """Forget them all; return those that are not answered, and of which somebody knows."""
+        """Forget them all; return those that somebody is about to answer, and was not told that it is for nothing."""
         known = [
-            number
-            for number, request in self._open.items()
-            if not request.answered and request.state in (Request.ASKED, Request.CANCELLED)
+            number for number, request in self._open.items() if request.state is Request.ASKED and not request.answered
         ]
         self._open.clear()
         self.count = self.size = 0
@@ -268,8 +268,7 @@ class Answering(_Requests):
                 raise RemoteProtocolError(
                     f"the peer sent request {number} while {self.count} are unanswered: at most {self._most} are taken"
                 )
-            request = self._begin(number, _Request(following))
-        request.state = following
+            request = self._begin(number, _Request(Request.ASKING))
         if self.size + len(piece) > self._most_bytes:
             raise RemoteProtocolError(
                 f"the peer sent {self.size + len(piece)} bytes of requests that are unanswered: "
@@ -278,4 +277,5 @@ class Answering(_Requests):
         request.size += len(piece)
         self.size += len(piece)
         self._assemble(request, piece)
+        request.state = following
         return request

@@ -11,6 +11,7 @@ from outcome import Outcome
 
 import mezha.trio
 from mezha.framing import Data
+from mezha.session import Ending
 from mezha.testing.conformance.flavour import Flavour, InThread, Listener, Peer
 
 __all__ = ["Trio"]
@@ -154,8 +155,9 @@ class TrioPeer(Peer):
     async def send_eof(self) -> None:
         await self._call(self._peer.send_eof)
 
-    async def close(self) -> None:
+    async def close(self, code: int = 0, reason: str = "") -> Ending | None:
         await self._call(self._peer.close)
+        return None
 
     def abort(self) -> None:
         self._peer.abort()
