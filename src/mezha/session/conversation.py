@@ -88,6 +88,7 @@ class Conversation:
         "_sizes",
         "_timeouts",
         "_welcome",
+        "plain",
     )
 
     def __init__(self, limits: Limits, timeouts: Timeouts, hello: Hello | None, *, answers: bool) -> None:
@@ -107,6 +108,8 @@ class Conversation:
         self._bytes_received = 0
         self._bytes_sent: int = 0
         self._exchange: Exchange | None = None
+        #: What was last received was messages and nothing else, and the peer does not close: nothing is to be done.
+        self.plain = False
 
     def begin(self, now: float) -> None:
         """Say hello."""
@@ -146,6 +149,7 @@ class Conversation:
     def receive(self, data: Data, now: float) -> None:
         """Take bytes that arrived, or the end."""
         life = self._life
+        self.plain = False
         if life.dead:
             return
         if not len(data):
@@ -161,6 +165,8 @@ class Conversation:
                 self._inbox.feed(data)
                 if life.closed:
                     self._account()
+                else:
+                    self.plain = True
             else:
                 self._read(data, now)
         except RemoteProtocolError as error:
