@@ -1,7 +1,7 @@
 """Credit: what is granted is spent, waits, or was taken; nothing else."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mezha.errors import RemoteProtocolError
@@ -10,6 +10,7 @@ from mezha.session.credit import Grant
 WINDOW = 1000
 
 
+@example([("spend", 600), ("free", 249), ("due", 0), ("free", 1), ("due", 0), ("spend", 600)])
 @given(st.lists(st.tuples(st.sampled_from(("spend", "free", "due")), st.integers(0, 600)), max_size=60))
 def test_all_of_the_window_is_accounted_for(steps: list[tuple[str, int]]) -> None:
     grant = Grant(WINDOW)

@@ -3,13 +3,14 @@
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mezha.errors import MessageTooLarge
 from mezha.session.pieces import Assembly, Cutting
 
 
+@example([b"a", b"", b"", b"bc"], [2, 1])
 @given(st.lists(st.binary(max_size=20), max_size=10), st.lists(st.integers(0, 30), max_size=40))
 def test_what_is_cut_is_what_was_added(parts: list[bytes], sizes: list[int]) -> None:
     cutting = Cutting(*(memoryview(part) for part in parts[:2]), whole=False)

@@ -39,6 +39,10 @@ def test_until_the_peer_has_said_hello_it_takes_what_every_peer_takes() -> None:
     assert (made.questions, made.question_bytes) == (17, 70_000)
 
 
+def test_the_largest_is_what_both_sides_take() -> None:
+    assert [made.largest for made in (sizes(10), sizes(10, 5), sizes(5, 10))] == [10, 5, 5]
+
+
 def test_a_message_is_bytes() -> None:
     message = b"abc"
     assert sound(message) is message
