@@ -19,14 +19,7 @@ from mezha.testing.scenes.reading import STEPS
 ALL = [(name, scene) for name in scene_names() for scene in scenes(name)]
 
 every_scene = pytest.mark.parametrize(
-    "scene",
-    [
-        pytest.param(
-            scene,
-            id=f"{name}: {scene.name}",
-        )
-        for name, scene in ALL
-    ],
+    "scene", [scene for _, scene in ALL], ids=[f"{name}: {scene.name}" for name, scene in ALL]
 )
 
 
