@@ -568,7 +568,7 @@ cdef class CompiledWire:
         cdef int fd = self.fd, found, milliseconds = -1
         self.flush()
         if deadline is not None and deadline < FOREVER:
-            milliseconds = min(max(ceil((deadline - monotonic()) * 1000), 0), 1 << 30)
+            milliseconds = min(ceil(max(deadline - monotonic(), 0.0) * 1000), 1 << 30)  # it may be -inf: at once
         with nogil:
             found = wire_poll(fd, POLLIN, milliseconds)
         if found < 0 and errno == EINTR:
