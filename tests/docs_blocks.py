@@ -7,6 +7,8 @@ A mark is the line right before the fence. Paths count from the root of the repo
     <!-- change: examples/a.py examples/b.py -->     what to change in the first to get the second, docstrings apart
     <!-- output of: examples/echo.py -->             what the program prints
     <!-- output on Linux of: examples/echo.py -->    what it prints there, if the machine is left in peace
+    <!-- diagram of: STREAM from GREETING -->        a table of states, drawn
+    <!-- scene: closing, the side closes -->         a scene of the protocol, drawn
 
 A line ``...`` in an excerpt or an output stands for lines left out. A block in a language that nobody runs (``text``,
 ``console``) needs no mark.
@@ -21,7 +23,10 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["ROOT", "Block", "blocks", "change", "check", "run"]
+from mezha.session import states
+from mezha.testing.scenes import draw, scenes
+
+__all__ = ["ROOT", "Block", "blocks", "change", "check", "drawing", "run", "scene"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -75,6 +80,10 @@ def check(block: Block) -> None:
                 pytest.skip("the document speaks of Linux")
             # It depends on how soon the system acts, and there may be other work for it.
             assert block.text in [run(block.subject) for _ in range(_PEACE)]
+        case "diagram of":
+            assert block.text == drawing(*block.subject.split(" from "))
+        case "scene":
+            assert block.text == scene(*block.subject.split(", ", maxsplit=1))
         case "":
             assert block.language in _NEEDS_NO_MARK, "nothing says what proves this block"
         case unknown:
@@ -97,6 +106,19 @@ def change(before: str, after: str) -> str:
     lines = list(unified_diff(old, new, n=1))[2:]  # without the names of the files
     text = "".join("\n" if line == " \n" or line.startswith("@@") else line for line in lines)
     return re.sub("\n{3,}", "\n\n", text).strip("\n") + "\n"
+
+
+def drawing(table: str, first: str) -> str:
+    """Draw a table of states by its name, from the state of that name."""
+    arrows: states.Table[states.Stream] = getattr(states, table)
+    (state,) = {state for state, _ in arrows if state.name == first}
+    return states.diagram(arrows, state)
+
+
+def scene(file: str, name: str) -> str:
+    """Draw a scene by its file and name."""
+    (found,) = (scene for scene in scenes(file) if scene.name == name)
+    return draw(found)
 
 
 def _read(file: str) -> str:

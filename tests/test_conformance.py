@@ -23,7 +23,10 @@ def _little_to_collect() -> Generator[None]:
     gc.unfreeze()
 
 
-@pytest.mark.parametrize("case", [case for flavour in FLAVOURS for case in cases(flavour)], ids=str)
+CASES = [case for flavour in FLAVOURS for case in cases(flavour)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_law(case: Case, tmp_path: Path) -> None:
     case.hold(tmp_path)
 

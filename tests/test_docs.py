@@ -28,10 +28,20 @@ PAGES = (
     UKRAINIAN,
     "SECURITY.md",
     "docs/guide.md",
+    "docs/security.md",
     "docs/framings.md",
     "docs/testing.md",
 )
-DOCUMENTS = (*PAGES, "docs/performance.md", "docs/reliability.md", "CONTRIBUTING.md", "CHANGELOG.md")
+CLIENT = "examples/clients/nodejs/README.md"
+DOCUMENTS = (
+    *PAGES,
+    "docs/protocol.md",
+    CLIENT,
+    "docs/performance.md",
+    "docs/reliability.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+)
 
 every_page = pytest.mark.parametrize("page", PAGES)
 every_document = pytest.mark.parametrize("document", DOCUMENTS)
@@ -161,7 +171,7 @@ def test_the_echo_programs_understand_each_other(server: str, client: str) -> No
     with Child(_TELLING + _program(server, 0)) as serving:
         port = int(serving.line())
         with Child(_program(client, port)) as asking:
-            assert asking.finish() == (0, "b'Hello!' b'World!'\n", "")
+            assert asking.finish() == (0, "b'Hello!' b'World!'\nb'HOW ARE YOU?'\n", "")
         serving.send_signal(signal.SIGINT)
         status, output, errors = serving.finish()
     assert (status, output) == (-signal.SIGINT, "")
@@ -194,7 +204,13 @@ def test_every_command_is_understood(command: str, monkeypatch: pytest.MonkeyPat
     def reached(*_: object, **__: object) -> None:
         raise Understood
 
-    for place in ("serving.listen", "send.connect", "chaos.Chaos", "experiment.plain_rounds", "identify.read_capture"):
+    for place in (
+        "serving.listen",
+        "connecting.connect",
+        "chaos.Chaos",
+        "experiment.plain_rounds",
+        "identify.read_capture",
+    ):
         module, name = place.split(".")
         monkeypatch.setattr(importlib.import_module(f"mezha.cli.{module}"), name, reached)
     for file in ("run.jsonl", "capture.pcap", "stream.bin"):  # recorded before
@@ -207,6 +223,8 @@ def test_every_command_is_understood(command: str, monkeypatch: pytest.MonkeyPat
             assert set(targets) <= set(re.findall(r"^(\w+):", _read("Makefile"), re.MULTILINE))
         case ["python", "-m", "pip", "install", *_]:
             pass
+        case ["node", "--test", file] | ["node", file, _]:
+            assert (ROOT / CLIENT).with_name(file).exists()
         case ["python", file] | ["python", "-m", "pytest", file]:
             assert (ROOT / file).exists()
         case words:

@@ -6,6 +6,8 @@ import docs_blocks
 import pytest
 from docs_blocks import Block, blocks, change, check
 
+from mezha.session.states import STREAM, Stream, diagram
+
 PROGRAM = '"""A program."""\n\nprint("one")\nprint("two")\nprint("three")\n'
 OTHER = '"""Another."""\n\nprint("one")\nprint("zwei")\nprint("three")\n'
 DIFFERENCE = ' print("one")\n-print("two")\n+print("zwei")\n print("three")\n'
@@ -33,6 +35,7 @@ def block(mark: str, subject: str, text: str, language: str = "") -> Block:
         ("output of", "a.py", "one\ntwo\nthree\n"),
         ("output of", "a.py", "one\n...\n"),
         ("output on Linux of", "a.py", "one\ntwo\nthree\n"),
+        ("diagram of", "STREAM from GREETING", diagram(STREAM, Stream.GREETING)),
     ],
 )
 def test_true(mark: str, subject: str, text: str) -> None:
@@ -51,6 +54,7 @@ def test_true(mark: str, subject: str, text: str) -> None:
         ("output of", "a.py", "...\ntwo\n"),
         ("output on Linux of", "a.py", "three\ntwo\none\n"),
         ("", "", "anything\n"),
+        ("diagram of", "STREAM from OPEN", diagram(STREAM, Stream.GREETING)),
         ("proof of", "a.py", PROGRAM),
     ],
 )

@@ -44,6 +44,20 @@ def reset() -> ConnectionResetError:
     return ConnectionResetError(104, "Connection reset by peer")
 
 
+# -- what a bare framing has no use for --------------------------------------------------------------------------------
+
+
+def test_a_bare_framing_says_nothing_of_its_own() -> None:
+    engine = Framed(Lines())
+    engine.begin(1.0)
+    assert (engine.unattended, list(engine.events), engine.deadline()) == (False, [], None)
+    assert engine.clear(1 << 40)
+    assert engine.end()  # the byte stream
+    engine.close(7, "enough")
+    assert engine.finished()
+    assert (engine.outgoing_size, engine.outgoing()) == (0, [])
+
+
 # -- sending -----------------------------------------------------------------------------------------------------------
 
 
@@ -719,7 +733,8 @@ def test_an_engine_is_an_interface() -> None:
     assert inspect.isabstract(Engine)
     public = {name for name in vars(Engine) if not name.startswith("_")}
     assert public == Engine.__abstractmethods__
-    assert {name for name in vars(Framed) if not name.startswith("_")} == public | {"push", "pop", "idle", "space"}
+    attributes = {"push", "pop", "idle", "space", "events", "unattended"}
+    assert {name for name in vars(Framed) if not name.startswith("_")} == public | attributes
 
 
 def test_an_engine_knows_no_observer() -> None:

@@ -12,11 +12,14 @@ from mezha.errors import (
     ClosedByUs,
     ConnectionLost,
     FramingError,
+    HandshakeError,
     LocalProtocolError,
+    MessageDropped,
     MessageTooLarge,
     MessageTooSlow,
     MezhaError,
     RemoteProtocolError,
+    RequestFailed,
     SendTimeout,
     TruncatedMessage,
 )
@@ -27,11 +30,14 @@ PARENTS: dict[type[MezhaError], set[type[Exception]]] = {
     RemoteProtocolError: {MezhaError},
     FramingError: {RemoteProtocolError},
     TruncatedMessage: {FramingError},
+    HandshakeError: {RemoteProtocolError},
     MessageTooLarge: {RemoteProtocolError},
     MessageTooSlow: {RemoteProtocolError},
     ClosedByPeer: {MezhaError, EOFError},
     ClosedByUs: {MezhaError},
     ConnectionLost: {MezhaError, ConnectionError},
+    RequestFailed: {MezhaError},
+    MessageDropped: {MezhaError},
     SendTimeout: {MezhaError, TimeoutError},
 }
 
@@ -39,8 +45,13 @@ PARENTS: dict[type[MezhaError], set[type[Exception]]] = {
 ATTRIBUTES: dict[type[MezhaError], dict[str, Any]] = {
     LocalProtocolError: {"size": None, "limit": None, "sent": 0},
     TruncatedMessage: {"received": 0, "needed": None},
+    HandshakeError: {"code": 2},
     MessageTooLarge: {"size": None, "limit": None},
     MessageTooSlow: {"received": 0, "seconds": 0.0},
+    ClosedByPeer: {"code": 0, "reason": ""},
+    ConnectionLost: {"silence": None, "queued": 0},
+    RequestFailed: {"code": 8},
+    MessageDropped: {"code": 0},
     SendTimeout: {"sent": 0, "queued": 0},
 }
 

@@ -11,8 +11,10 @@ from mezha.limits import Limits, Timeouts
 
 
 def test_defaults_a_public_server_survives_with() -> None:
-    assert Limits() == Limits(max_message=1 << 20, inbox=256 << 10, outbox=64 << 10)
-    assert Timeouts() == Timeouts(connect=10.0, message=10.0, min_rate=1024.0, close=10.0)
+    assert Limits() == Limits(max_message=1 << 20, inbox=256 << 10, outbox=64 << 10, requests=100)
+    assert Timeouts() == Timeouts(
+        connect=10.0, handshake=10.0, heartbeat=20.0, message=10.0, min_rate=1024.0, close=10.0
+    )
 
 
 @pytest.mark.parametrize("value", [Limits(max_message=5), Timeouts(message=None, min_rate=0.5)])
@@ -32,7 +34,7 @@ def test_they_are_named() -> None:
         Timeouts(5)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 
 
-@pytest.mark.parametrize("value", [{"max_message": 0}, {"inbox": 1}, {"outbox": 1}])
+@pytest.mark.parametrize("value", [{"max_message": 0}, {"inbox": 1}, {"outbox": 1}, {"requests": 16}])
 def test_the_smallest_limits(value: dict[str, int]) -> None:
     assert dataclasses.asdict(Limits(**value)).items() >= value.items()
 
@@ -43,6 +45,7 @@ def test_the_smallest_limits(value: dict[str, int]) -> None:
         ({"max_message": -1}, "max_message must be 0 or more bytes, not -1"),
         ({"inbox": 0}, "inbox must be 1 byte or more, not 0"),
         ({"outbox": 0}, "outbox must be 1 byte or more, not 0"),
+        ({"requests": 15}, "requests must be 16 or more, not 15"),
     ],
 )
 def test_limits_that_cannot_be(value: dict[str, int], text: str) -> None:
@@ -51,7 +54,12 @@ def test_limits_that_cannot_be(value: dict[str, int], text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [{"connect": None}, {"message": None}, {"connect": 0}, {"message": 0}, {"close": 0}, {"min_rate": 1e-9}]
+    "value",
+    [
+        {"connect": None, "handshake": None, "heartbeat": None, "message": None},
+        {"connect": 0, "handshake": 0, "heartbeat": 1, "message": 0, "close": 0, "min_rate": 1e-9},
+        {"heartbeat": 4_000_000},
+    ],
 )
 def test_the_smallest_and_the_longest_times(value: dict[str, Any]) -> None:
     assert dataclasses.asdict(Timeouts(**value)).items() >= value.items()
@@ -61,6 +69,10 @@ def test_the_smallest_and_the_longest_times(value: dict[str, Any]) -> None:
     ("value", "text"),
     [
         ({"connect": -1}, "connect must be 0 or more seconds, not -1"),
+        ({"handshake": -1}, "handshake must be 0 or more seconds, not -1"),
+        ({"heartbeat": 0.9}, "heartbeat must be 1 to 4000000 seconds or None, not 0.9"),
+        ({"heartbeat": 4_000_001}, "heartbeat must be 1 to 4000000 seconds or None, not 4000001"),
+        ({"heartbeat": float("nan")}, "heartbeat must be 1 to 4000000 seconds or None, not nan"),
         ({"message": -0.5}, "message must be 0 or more seconds, not -0.5"),
         ({"close": -1}, "close must be 0 or more seconds, not -1"),
         ({"close": None}, "close must be 0 or more seconds, not None"),  # close() never hangs

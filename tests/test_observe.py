@@ -1,6 +1,7 @@
 """An observer hears everything, in order, and changes nothing."""
 
 import inspect
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -178,6 +179,51 @@ def test_it_says_whether_the_engine_inside_is_idle_and_lends_its_memory() -> Non
     assert (engine.space() is None) == (inside.space() is None)
 
 
+def test_what_a_driver_asks_reaches_the_engine_inside() -> None:
+    class Talking(Framed):
+        unattended = True
+
+        def __init__(self) -> None:
+            super().__init__(Lines())
+            self.told = deque[object](["asked"])
+
+        @property
+        def events(self) -> deque[object]:
+            return self.told
+
+        def begin(self, now: float) -> None:
+            self.lost(OSError(f"gone at {now:g}"))
+
+        def clear(self, size: int) -> bool:
+            return size < 5
+
+        def end(self) -> bool:
+            super().end()
+            return False
+
+        def close(self, code: int = 0, reason: str = "") -> None:
+            super().close()
+            self.events.append(f"closed: {code} {reason}")
+
+        def finished(self) -> bool:
+            return len(self.events) > 1
+
+    engine, heard = watched(Talking())
+    assert engine.unattended
+    assert (engine.clear(4), engine.clear(5)) == (True, False)
+    assert not engine.end()
+    engine.begin(2.0)
+    assert not engine.finished()
+    engine.close(7, "enough")
+    assert engine.finished()
+    assert list(engine.events) == ["asked", "closed: 7 enough"]
+    assert [(old, new) for _, old, new in heard] == [
+        (State.OPEN, State.WE_ENDED),
+        (State.WE_ENDED, State.FAILED),
+        (State.FAILED, State.CLOSED),
+    ]
+
+
 def test_an_observer_hears_only_what_happens_after_it_came() -> None:
     inside = Framed(Lines())
     inside.end()
@@ -199,8 +245,11 @@ DEEDS: dict[str, Callable[[Engine], object]] = {
     "full": lambda engine: engine.full(),
     "deadline": lambda engine: engine.deadline(),
     "expire": lambda engine: engine.expire(1000.0),
+    "begin": lambda engine: engine.begin(0.5),
+    "clear": lambda engine: engine.clear(1000),
     "end": lambda engine: engine.end(),
-    "close": lambda engine: engine.close(),
+    "close": lambda engine: engine.close(3, "enough"),
+    "finished": lambda engine: engine.finished(),
     "lose": lambda engine: engine.lost(OSError("gone")),
     "unused": lambda engine: engine.unused(),
     "outgoing_size": lambda engine: engine.outgoing_size,
@@ -292,7 +341,8 @@ def test_who_is_not_watched_has_no_watcher_in_the_way() -> None:
 
 def test_it_stands_in_for_any_engine() -> None:
     public = {name for name in vars(Engine) if not name.startswith("_")}
-    assert {name for name in vars(Observed) if not name.startswith("_")} == public | {"push", "pop", "idle", "space"}
+    attributes = {"push", "pop", "idle", "space", "events", "unattended"}
+    assert {name for name in vars(Observed) if not name.startswith("_")} == public | attributes
     for name in public:
         if callable(getattr(Engine, name)):
             assert inspect.signature(getattr(Observed, name)) == inspect.signature(getattr(Engine, name))

@@ -6,6 +6,7 @@ from mezha import Limits, Timeouts
 from mezha.engine import Framed
 from mezha.framing import FixedSize, Lines
 from mezha.observe import Observed, Observer
+from mezha.session import Session
 from mezha.settings import Settings
 
 
@@ -18,6 +19,23 @@ def test_the_engine_of_a_framing() -> None:
 
 def test_the_engine_of_a_framing_with_an_observer() -> None:
     assert isinstance(Settings(Lines(), observer=Observer()).engine(), Observed)
+
+
+def test_without_a_framing_it_is_a_session() -> None:
+    settings = Settings(None, answers=True)
+    engine, session = settings.connection()
+    assert engine is session
+    assert isinstance(session, Session)
+    assert settings.times == Timeouts()
+    watched, inside = Settings(None, observer=Observer()).connection()
+    assert isinstance(watched, Observed)
+    assert isinstance(inside, Session)
+    assert Settings(Lines()).connection()[1] is None
+
+
+def test_a_framing_has_nothing_to_answer() -> None:
+    with pytest.raises(TypeError, match=r"^a bare framing has no requests for answer= to answer: leave framing= out"):
+        Settings(Lines(), answers=True)
 
 
 def test_the_timeouts_given_hold() -> None:
@@ -35,7 +53,7 @@ def test_the_limits_given_hold() -> None:
         Settings(FixedSize(4), Limits(max_message=3))
 
 
-@pytest.mark.parametrize("framing", [None, "lines", Lines, 4])
+@pytest.mark.parametrize("framing", ["lines", Lines, 4])
 def test_no_framing(framing: object) -> None:
     with pytest.raises(TypeError, match=r"^framing= wants a framing, as Lines\(\) or parse_framing\('lines'\), not "):
         Settings(framing)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -28,6 +28,7 @@ MODULES = [
     "mezha.testing.laws",
     "mezha.testing.line",
     "mezha.testing.parsers",
+    "mezha.testing.scenes",
     "mezha.testing.script",
     "mezha.testing.shrinking",
     "mezha.testing.strategies",

@@ -21,6 +21,7 @@ TESTS = {
     "__init__": ["test_surface"],
     "version": ["test_surface"],
     "framing/__init__": ["framing/test_base"],
+    "session/__init__": ["session/test_states"],
     "framing/_plain": ["framing/test_kernels", "framing/test_twins", "framing/test_doors"],
 }
 SETTINGS = {"MEZHA_PURE": "1", "HYPOTHESIS_PROFILE": "few"}

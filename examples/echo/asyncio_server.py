@@ -2,7 +2,6 @@
 
 import asyncio
 
-from mezha import Lines
 from mezha.asyncio import Peer, serve
 
 
@@ -11,8 +10,12 @@ async def echo(peer: Peer) -> None:
         await peer.send(message)
 
 
+async def shout(peer: Peer, question: bytes) -> bytes:
+    return question.upper()
+
+
 async def main() -> None:
-    async with serve(echo, "localhost", 1898, framing=Lines()) as server:
+    async with serve(echo, "localhost", 1898, answer=shout) as server:
         await server.serve_forever()
 
 

@@ -1,9 +1,9 @@
-"""Two messages to the echo server, and what comes back."""
+"""Two messages to the echo server, what comes back, and a request."""
 
-from mezha import Lines
 from mezha.blocking import connect
 
-with connect("localhost", 1898, framing=Lines()) as peer:
+with connect("localhost", 1898) as peer:
     peer.send(b"Hello!")
     peer.send(b"World!")
     print(peer.recv(timeout=5), peer.recv(timeout=5))
+    print(peer.request(b"how are you?", timeout=5))

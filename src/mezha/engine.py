@@ -1,6 +1,7 @@
 """The engine: all that a connection knows, without I/O and without a clock. Drivers move bytes and tell the time."""
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
@@ -17,7 +18,11 @@ from mezha.framing import Data, Forgiving, Framing
 from mezha.framing.kernels import Outgoing
 from mezha.limits import Limits, Timeouts
 
-__all__ = ["Engine", "Framed", "State", "as_view"]
+__all__ = ["NO_EVENTS", "Engine", "Framed", "State", "as_view"]
+
+
+#: Shared by all that never have one.
+NO_EVENTS: deque[object] = deque(maxlen=0)
 
 
 class State(Enum):
@@ -40,12 +45,18 @@ class Engine(ABC):
 
     A driver must:
 
+    - call ``begin`` once, when the connection is there, before anything else;
     - hand every byte received to ``receive``, in order, then ``b""`` for the end of the stream, once; stop reading
       while ``full`` says so, and after the end;
-    - after ``send``, put the buffers of ``outgoing`` on the wire, all of them, in order, before those of a later call;
+    - after every call, put the buffers of ``outgoing`` on the wire, all of them, in order; and as long as
+      ``outgoing_size`` says that it has kept some, ask again when those are gone;
     - call ``expire`` when ``deadline`` has passed, and look at ``deadline`` again after each ``receive``;
+    - read, and keep the deadline, only while somebody receives, but always if it is ``unattended``;
+    - look at ``events`` after ``receive``, and take out what is there;
+    - not ``send`` a message for which the way is not ``clear``, but wait until it is, or the state has changed;
     - call ``lost`` when the system reports an error, go on reading what is still there, and call ``receive(b"")``;
-    - call ``end`` and ``close`` when the user does;
+    - call ``end`` when the user does, and end the byte stream, if it says so;
+    - call ``close`` when the user does, go on until ``finished`` says so, or time is up, and then end the byte stream;
     - never call two methods at the same time, but for ``send`` and ``outgoing`` in one thread and the rest in another;
       ``close`` may come from any.
 
@@ -57,6 +68,8 @@ class Engine(ABC):
 
     __slots__ = ()
 
+    #: It is to be read from, and its deadline kept, also while nobody receives: it answers by itself.
+    unattended: bool
     #: Queue one message, and say so; or return False and do nothing: then ``send`` knows what to do, or what is wrong.
     push: Callable[[object], bool]
     #: Hand out one message; or return None: then ``take`` knows whether there is one, or what is wrong.
@@ -71,6 +84,22 @@ class Engine(ABC):
     @abstractmethod
     def state(self) -> State:
         """Which directions are left."""
+
+    @property
+    @abstractmethod
+    def events(self) -> deque[object]:
+        """What is rare, and no message: for the driver, who takes it out from the left. Another one at another time."""
+
+    @abstractmethod
+    def begin(self, now: float) -> None:
+        """Note that the connection is there."""
+
+    @abstractmethod
+    def clear(self, size: int) -> bool:
+        """Say whether a message of so many bytes can go out, as far as the peer is concerned, behind what is queued.
+
+        If it cannot yet, ``receive`` will let it; if it never can, this says yes, and ``send`` what is wrong.
+        """
 
     @abstractmethod
     def send(self, message: Data) -> None:
@@ -126,12 +155,19 @@ class Engine(ABC):
         """Act on a deadline that has passed; do nothing if none has."""
 
     @abstractmethod
-    def end(self) -> None:
-        """End this side's stream: nothing more can be sent, the peer can still be heard."""
+    def end(self) -> bool:
+        """End this side's stream: nothing more can be sent, the peer can still be heard.
+
+        Return whether the byte stream is to be ended for that, after what ``outgoing`` has.
+        """
 
     @abstractmethod
-    def close(self) -> None:
-        """End both directions."""
+    def close(self, code: int = 0, reason: str = "") -> None:
+        """End both directions. The code (0: all is well) and the reason are for the peer, if it can be told."""
+
+    @abstractmethod
+    def finished(self) -> bool:
+        """Say whether, after ``close``, nothing more is to be received: what ``outgoing`` has is all."""
 
     @abstractmethod
     def lost(self, cause: BaseException) -> None:
@@ -146,9 +182,9 @@ class Engine(ABC):
         """Return the bytes that arrived and were not handed out in messages."""
 
     @property
-    @abstractmethod
     def forgiven(self) -> int:
         """How many faults of the peer were passed over so far, since the framing forgives them."""
+        return 0
 
 
 class Framed(Engine):
@@ -180,6 +216,8 @@ class Framed(Engine):
         "push",
         "space",
     )
+
+    unattended = False
 
     def __init__(
         self,
@@ -214,6 +252,11 @@ class Framed(Engine):
         self._starved = False  # there was no memory for what arrived
 
     @property
+    def events(self) -> deque[object]:
+        """There never are any."""
+        return NO_EVENTS
+
+    @property
     def state(self) -> State:
         """Which directions are left."""
         if self._closed:
@@ -223,6 +266,13 @@ class Framed(Engine):
         if self._decoder.ended:
             return State.CLOSED if self._ended or self._cause else State.PEER_ENDED
         return State.WE_ENDED if self._ended else State.OPEN
+
+    def begin(self, now: float) -> None:
+        """Note that the connection is there: nothing is said before the first message."""
+
+    def clear(self, size: int) -> bool:
+        """Say that any message can go out: the peer has no say in it."""
+        return True
 
     def send(self, message: Data) -> None:
         """Queue one message for ``outgoing``."""
@@ -324,16 +374,21 @@ class Framed(Engine):
             self._slow = (self._decoder.buffered, now - self._begun)
             self._decoder.shut = True
 
-    def end(self) -> None:
-        """End this side's stream."""
+    def end(self) -> bool:
+        """End this side's stream, and the byte stream with it."""
         self._ended = True
         self._outgoing.shut = True
+        return True
 
-    def close(self) -> None:
-        """End both directions."""
+    def close(self, code: int = 0, reason: str = "") -> None:
+        """End both directions. There is no way to tell the peer why."""
         self._closed = True
         self._outgoing.shut = True
         self._decoder.shut = True
+
+    def finished(self) -> bool:
+        """Say that nothing more is to be received: the peer is not asked."""
+        return True
 
     def lost(self, cause: BaseException) -> None:
         """Note that the connection broke."""

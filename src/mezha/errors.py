@@ -7,11 +7,14 @@
     ├── RemoteProtocolError           their mistake: nothing more can be received on this connection
     │   ├── FramingError              bytes that this framing cannot mean
     │   │   └── TruncatedMessage      the stream ended inside a message
+    │   ├── HandshakeError            the mezha protocol did not come about: another program, version or need
     │   ├── MessageTooLarge           a message over this side's limit
     │   └── MessageTooSlow            a message begun and not finished in time
     ├── ClosedByPeer (EOFError)       the peer ended its stream, between two messages
     ├── ClosedByUs                    this side closed the connection, or ended its own stream
     ├── ConnectionLost (ConnectionError)   the connection broke
+    ├── RequestFailed                 the other side could not answer, and says why
+    ├── MessageDropped                the peer gave up a message in the middle of it
     └── SendTimeout (TimeoutError)    a blocking send ran out of time
 
 ``recv`` that runs out of time raises the builtin :exc:`TimeoutError`, and a connection that cannot be opened raises
@@ -24,11 +27,14 @@ __all__ = [
     "ClosedByUs",
     "ConnectionLost",
     "FramingError",
+    "HandshakeError",
     "LocalProtocolError",
+    "MessageDropped",
     "MessageTooLarge",
     "MessageTooSlow",
     "MezhaError",
     "RemoteProtocolError",
+    "RequestFailed",
     "SendTimeout",
     "TruncatedMessage",
 ]
@@ -77,6 +83,18 @@ class TruncatedMessage(FramingError):
         self.needed = needed
 
 
+class HandshakeError(RemoteProtocolError):
+    """The mezha protocol did not come about: another program called, or one without a version or feature in common.
+
+    Nothing was handed out. Messages that were sent meanwhile were not understood.
+    """
+
+    def __init__(self, text: str = "", *, code: int = 2) -> None:
+        super().__init__(text)
+        #: What the peer is told in CLOSE, if it understands that much (2: PROTOCOL_ERROR).
+        self.code = code
+
+
 class MessageTooLarge(RemoteProtocolError):
     """The peer sent, or announced, a message over the limit of this side. Nothing was allocated for it."""
 
@@ -105,6 +123,13 @@ class MessageTooSlow(RemoteProtocolError):
 class ClosedByPeer(MezhaError, EOFError):
     """The peer ended its stream, between two messages, as it should. Every message it sent has been handed out."""
 
+    def __init__(self, text: str = "", *, code: int = 0, reason: str = "") -> None:
+        super().__init__(text)
+        #: Why, in the mezha protocol: 0 where all is well, or nothing was said.
+        self.code = code
+        #: Why, in the peer's words.
+        self.reason = reason
+
 
 class ClosedByUs(MezhaError):
     """The connection was closed on this side, or its sending half was, and then used."""
@@ -115,6 +140,38 @@ class ConnectionLost(MezhaError, ConnectionError):
 
     Every message that had arrived whole has been handed out. What happened to messages sent shortly before is unknown.
     """
+
+    def __init__(self, text: str = "", *, silence: float | None = None, queued: int = 0) -> None:
+        super().__init__(text)
+        #: Seconds since the peer was last heard, where its silence is what the connection was given up for.
+        self.silence = silence
+        #: Bytes that waited to be sent.
+        self.queued = queued
+
+
+class RequestFailed(MezhaError):
+    """A request was not answered as it was meant to be. The connection is unharmed.
+
+    Raise it where requests are answered: its text and its code are what the other side gets to see. Of any other
+    exception it sees nothing but that there was one.
+    """
+
+    def __init__(self, text: str = "", *, code: int = 8) -> None:
+        super().__init__(text)
+        #: Why, in a number: one of the protocol's, or a program's own from 256 on (8: HANDLER_FAILED).
+        self.code = code
+
+
+class MessageDropped(MezhaError):
+    """The peer began a message and gave it up: what was read of it, as a stream, is not all of it.
+
+    The connection is unharmed.
+    """
+
+    def __init__(self, text: str = "", *, code: int = 0) -> None:
+        super().__init__(text)
+        #: Why, in a number: one of the protocol's, or a program's own from 256 on.
+        self.code = code
 
 
 class SendTimeout(MezhaError, TimeoutError):

@@ -1,7 +1,9 @@
 """Watch a connection: an observer is told what an engine does. Without one, there is no code in the way."""
 
+from collections import deque
+
 from mezha.engine import Engine, State
-from mezha.errors import RemoteProtocolError
+from mezha.errors import MezhaError, RemoteProtocolError
 from mezha.framing import Data
 
 __all__ = ["Observed", "Observer"]
@@ -38,16 +40,46 @@ class Observer:
     def state_changed(self, old: State, new: State) -> None:
         """Hear of a change of state."""
 
+    # -- what only the mezha protocol has -----------------------------------------------------------------------------
+
+    def request_sent(self, number: int, body: Data) -> None:
+        """Hear of a request of this side. Its number comes again with the answer; each side has its own."""
+
+    def answer_received(self, number: int, outcome: bytes | MezhaError) -> None:
+        """Hear of the answer to a request of this side, or why there is none."""
+
+    def request_received(self, number: int, body: bytes) -> None:
+        """Hear of a request of the peer."""
+
+    def request_cancelled(self, number: int) -> None:
+        """Hear of a request of the peer that it has given up."""
+
+    def answer_sent(self, number: int, body: Data) -> None:
+        """Hear of the answer to a request of the peer."""
+
+    def failure_sent(self, number: int, code: int, text: str) -> None:
+        """Hear of a request of the peer that is not answered, and what the peer is told."""
+
+    def pong_received(self, number: int, outcome: float | MezhaError) -> None:
+        """Hear of the answer to a ping, after so many seconds, or why there is none."""
+
+    def piece_sent(self, size: int) -> None:
+        """Hear how many bytes have gone of the large message that is being sent; 0 when it has gone."""
+
+    def piece_received(self, size: int) -> None:
+        """Hear how many bytes have come of the large message that is arriving; 0 when it is whole."""
+
 
 class Observed(Engine):
     """An engine that behaves as the one inside, and tells an observer."""
 
-    __slots__ = ("_engine", "_observer", "_state")
+    __slots__ = ("_engine", "_observer", "_state", "unattended")
 
     def __init__(self, engine: Engine, observer: Observer) -> None:
         self._engine = engine
         self._observer = observer
         self._state = engine.state
+        self.unattended = engine.unattended
 
     def push(self, message: object) -> bool:
         """Leave it to ``send``, which is watched."""
@@ -61,6 +93,20 @@ class Observed(Engine):
     def state(self) -> State:
         """The state of the engine inside."""
         return self._engine.state
+
+    @property
+    def events(self) -> deque[object]:
+        """The events of the engine inside."""
+        return self._engine.events
+
+    def begin(self, now: float) -> None:
+        """Note that the connection is there, and tell."""
+        self._engine.begin(now)
+        self._note()
+
+    def clear(self, size: int) -> bool:
+        """Say whether a message of so many bytes can go out."""
+        return self._engine.clear(size)
 
     def send(self, message: Data) -> None:
         """Queue one message, and tell."""
@@ -121,15 +167,20 @@ class Observed(Engine):
         self._engine.expire(now)
         self._note()
 
-    def end(self) -> None:
+    def end(self) -> bool:
         """End this side's stream, and tell."""
-        self._engine.end()
+        ends = self._engine.end()
+        self._note()
+        return ends
+
+    def close(self, code: int = 0, reason: str = "") -> None:
+        """End both directions, and tell."""
+        self._engine.close(code, reason)
         self._note()
 
-    def close(self) -> None:
-        """End both directions, and tell."""
-        self._engine.close()
-        self._note()
+    def finished(self) -> bool:
+        """Say whether nothing more is to be received."""
+        return self._engine.finished()
 
     def lost(self, cause: BaseException) -> None:
         """Note that the connection broke, and tell."""

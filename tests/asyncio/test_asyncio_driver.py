@@ -96,52 +96,51 @@ async def test_the_limit_is_that_of_the_transport_too() -> None:
     assert transport.high == 12345
 
 
-async def test_room_is_waited_for_in_order() -> None:
-    driver, _ = _driver()
+async def test_room_is_waited_for_until_the_transport_has_some() -> None:
+    driver, transport = _driver(Limits(outbox=1))
     driver.pause_writing()
     assert driver.congested
-    first, second, third = (asyncio.create_task(driver.room()) for _ in range(3))
+
+    async def send(message: bytes) -> None:
+        async with driver.turn() as turn:
+            await turn.until(driver.has_room)
+            driver.engine.send(message)
+            driver.flush()
+
+    sending = [asyncio.create_task(send(message)) for message in (b"1", b"2", b"3")]
     await asyncio.sleep(0)
     driver.resume_writing()
     driver.pause_writing()  # before anybody could use it
     await asyncio.sleep(0)
-    assert not first.done()
-    second.cancel()
+    assert not transport.written
+    sending[1].cancel()
     await asyncio.sleep(0)
-    driver.resume_writing()
-    await first
-    assert driver.congested  # the third is still to come
     assert not driver.free
-    driver.wake_writer()
-    await third
-    assert not driver.congested
-    with pytest.raises(asyncio.CancelledError):
-        await second
-
-
-async def test_a_sender_cancelled_when_its_turn_has_come_passes_it_on() -> None:
-    driver, _ = _driver()
-    driver.pause_writing()
-    first, second = (asyncio.create_task(driver.room()) for _ in range(2))
-    await asyncio.sleep(0)
     driver.resume_writing()
-    first.cancel()
-    await second
-    with pytest.raises(asyncio.CancelledError):
-        await first
+    assert not driver.free  # there is room, and somebody waits
+    await asyncio.wait(sending)
+    assert transport.written == [b"1\n", b"3\n"]
+    assert driver.free
+    assert not driver.congested
 
 
 async def test_nobody_overtakes_who_waits_when_another_gives_up() -> None:
     driver, _ = _driver(Limits(outbox=1))
     driver.engine.send(b"in the way")
-    first, second = (asyncio.create_task(driver.room()) for _ in range(2))
+    assert driver.congested
+
+    async def wait() -> None:
+        async with driver.turn() as turn:
+            await turn.until(driver.has_room)
+
+    first, second = (asyncio.create_task(wait()) for _ in range(2))
     await asyncio.sleep(0)
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
     assert not driver.free
     driver.flush()
-    driver.wake_writer()
+    driver.wake_line()
     await first
     assert driver.free
 

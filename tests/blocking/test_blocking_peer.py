@@ -496,7 +496,7 @@ def test_a_send_interrupted_for_real(pair: Pair, interrupt: Callable[[], None], 
     main = threading.main_thread().ident
 
     def interrupt_it() -> None:
-        until(lambda: _frame_of(main) == "_wait")  # the system's buffers are full
+        until(lambda: _frame_of(main) == "wait")  # the system's buffers are full
         interrupt()
 
     interrupting = pool.submit(interrupt_it)

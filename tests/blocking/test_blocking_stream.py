@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import pytest
@@ -158,7 +159,7 @@ def test_a_reset_behind_what_was_waited_for_is_told(size: int, tcp: Sockets, poo
     assert b"".join(data or b"" for data in received) == message
 
 
-@pytest.mark.parametrize("seconds", [0, -1, 0.01])
+@pytest.mark.parametrize("seconds", [0, -1, -inf, 0.01])
 def test_receive_out_of_time(seconds: float, streams: Streams) -> None:
     assert _received(streams[0], _soon(seconds)) is None
 

@@ -26,7 +26,7 @@ def test_help_fits_and_names_every_framing(words: list[str], capsys: pytest.Capt
     assert out.startswith("usage: mezha")
     assert "examples:\n" in out
     assert max(map(len, out.splitlines())) <= 80
-    if words[0] not in ("lab", "framings", "identify"):
+    if words[0] not in ("lab", "ping", "framings", "identify"):
         assert all(re.search(rf"^  {name}\b", out, re.MULTILINE) for name in NAMES)
     if words[0] not in VERBS:
         assert all(re.search(rf"^  {verb}\b", out, re.MULTILINE) for verb in VERBS)
@@ -45,9 +45,7 @@ def test_without_a_verb_the_help_is_the_error(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["sned"], "mezha: there is no verb 'sned'; there are lab, listen, send, echo, chaos"),
-        (["listen", "9000"], "mezha listen: say how messages are marked, as with --framing lines"),
-        (["send", "9000", "x"], "mezha send: say how messages are marked, as with --framing lines"),
+        (["sned"], "mezha: there is no verb 'sned'; there are lab, listen, send, echo, ping, chaos"),
         (["echo", "--framing", "lines"], "mezha echo: say where to listen: PORT, HOST:PORT, or --unix PATH"),
         (["echo", "1", "--unix", "x", "--framing", "lines"], "mezha echo: say where to listen"),
         (["send", "--framing", "lines"], "mezha send: say where to connect"),
@@ -55,6 +53,7 @@ def test_without_a_verb_the_help_is_the_error(capsys: pytest.CaptureFixture[str]
         (["listen", "here", "--framing", "lines"], "mezha listen: 'here' is not PORT, HOST:PORT or [IPV6]:PORT"),
         (["listen", "1", "--framing", "line"], "mezha listen: --framing: no framing is called 'line'; there are"),
         (["listen", "1", "--framing", "fixed:9", "--max-message", "8"], "mezha listen: "),
+        (["listen", "1", "--max-message", "99999999999G"], "mezha listen: max_message must be 0 to"),
         (["listen", "1", "--framing", "lines", "--max-message", "x"], "mezha listen: --max-message: 'x' is not a size"),
         (["listen", "1", "--framing", "lines", "--tls"], "mezha listen: a TLS server needs a certificate: --cert FILE"),
         (["listen", "1", "--framing", "lines", "--text", "--hex"], "mezha listen: --hex: not allowed with argument"),
@@ -64,6 +63,11 @@ def test_without_a_verb_the_help_is_the_error(capsys: pytest.CaptureFixture[str]
         (["send", "1", "--framing", "lines", "--insecure", "--ca", "x"], "mezha send: --ca says whom to trust"),
         (["send", "1", "--framing", "lines", "--key", "x"], "mezha send: --key is the key of a certificate"),
         (["send", "--unix", "x", "--framing", "lines", "--tls"], "mezha send: a path has no name to find"),
+        (["ping"], "mezha ping: say where to connect"),
+        (["ping", "1", "--framing", "lines"], "mezha ping: unrecognized arguments: --framing lines"),
+        (["ping", "1", "--count", "0"], "mezha ping: -c/--count: '0' is not a number from 1 on"),
+        (["ping", "1", "--interval", "nan"], "mezha ping: -i/--interval: 'nan' is not a number of seconds"),
+        (["ping", "1", "--timeout", "0"], "mezha ping: --timeout: nothing is answered within 0 s"),
         (["chaos", "0"], "mezha chaos: the following arguments are required: HOST:PORT"),
         (["chaos", "0", ":1"], "mezha chaos: ':1' says no host to connect to"),
         (["chaos", "0", "1", "--cut", "0"], "mezha chaos: --cut: CutEvery.size is 1 or more, not 0"),
@@ -110,7 +114,12 @@ def test_a_failure_is_told_in_one_line(words: list[str], error: str, capsys: pyt
     assert err.count("\n") == 1
 
 
+def test_a_ping_that_does_not_connect_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _main("ping", "--unix", "/nonexistent/x") == 1
+    assert capsys.readouterr() == ("", "mezha ping: cannot connect to /nonexistent/x: No such file or directory\n")
+
+
 def test_the_module_can_be_run(mezha: Run) -> None:
     assert mezha("--version").stdout == f"mezha {__version__}\n"
-    wrong = mezha("listen", "9000")
+    wrong = mezha("listen")
     assert (wrong.returncode, wrong.stdout) == (2, "")

@@ -9,6 +9,10 @@ import pytest
 import trustme
 from cli.program import Run, Start
 
+from mezha.blocking import Peer, Server, connect, listen
+from mezha.engine import State
+from mezha.errors import RequestFailed
+from mezha.session.greeting import MAGIC
 from mezha.testing import Script
 
 
@@ -20,6 +24,82 @@ def test_send_and_listen(mezha: Run, start: Start) -> None:
     assert server.notice().startswith("127.0.0.1:")
     assert server.notice().endswith(" closed, after 4 messages")
     assert server.interrupt() == (130, "")
+
+
+def test_without_a_framing_it_is_the_mezha_protocol(mezha: Run, start: Start) -> None:
+    server = start("listen", "0")
+    sent = mezha("send", server.port, "Hello!", "World!", "")
+    assert (sent.returncode, sent.stdout, sent.stderr) == (0, "", "")
+    assert [server.line() for _ in range(3)] == ["Hello!", "World!", ""]
+    assert server.notice().endswith(" connected")
+    assert server.notice().endswith(" closed, after 3 messages: OK (0)")
+    assert server.interrupt() == (130, "")
+
+
+def test_the_server_tells_how_a_connection_ended(start: Start) -> None:
+    server = start("echo", "0")
+    with connect("127.0.0.1", int(server.port)) as peer:
+        peer.send(b"Hello!")
+        assert peer.recv(timeout=20) == b"Hello!"
+        assert peer.close(300, "enough\x1b[2J") == peer.ending
+    server.notice()
+    told = "1 of 1 message delivered"
+    assert server.notice().endswith(rf" closed, after 1 message: code 300, enough\x1b[2J; to it: {told}")
+    with connect("127.0.0.1", int(server.port)) as peer:
+        peer.send(b"Hello!")
+        assert peer.recv(timeout=20) == b"Hello!"
+        peer.abort()
+    server.notice()
+    server.notice()  # that the messages are another's
+    lost = server.notice()
+    assert " was lost, after 1 message: " in lost
+    assert lost.endswith("; to it: of 1 message nobody knows how many were delivered")
+
+
+def test_requests(start: Start) -> None:
+    server = start("echo", "0", "--json")
+    with connect("127.0.0.1", int(server.port)) as peer:
+        assert peer.request(b"2+2", timeout=20) == b"2+2"
+        record = json.loads(server.line())
+        assert (record["peer"], record["request"], record["text"]) == (peer.local_address, True, "2+2")
+    deaf = start("listen", "0")
+    with connect("127.0.0.1", int(deaf.port)) as peer, pytest.raises(RequestFailed, match="not answered here"):
+        peer.request(b"2+2", timeout=20)
+
+
+def test_send_tells_what_was_not_delivered(mezha: Run) -> None:
+    def take_one(peer: Peer) -> None:
+        peer.recv()
+        while peer.state is State.OPEN:  # the other is here when there are no more
+            peer.ping()
+        peer.close(256, "enough\x1b[2J")
+
+    with listen("127.0.0.1", 0) as listener, Server(listener, take_one):
+        done = mezha("send", str(listener.port), "--replies", "all", "one", "two")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == ("mezha send: 1 of 2 messages delivered: the connection closed (code 256, enough\\x1b[2J)\n")
+
+
+@pytest.mark.parametrize("verb", ["send", "ping"])
+@pytest.mark.parametrize(
+    ("said", "looks"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "This looks like an HTTP response"), (b"", "hello")]
+)
+def test_a_peer_that_speaks_something_else(verb: str, said: bytes, looks: str, mezha: Run) -> None:
+    with Script(limit=20).expect(MAGIC).say(said).end() as peer:
+        done = mezha(verb, str(peer.address[1]), stdin="x\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"mezha {verb}: ")
+    assert looks in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_replies_in_the_mezha_protocol(mezha: Run, start: Start) -> None:
+    port = start("echo", "0", "--quiet").port
+    two = mezha("send", port, "--replies", "2", "one", "two", "three", "--timeout", "20")
+    assert (two.returncode, two.stdout, two.stderr) == (0, "one\ntwo\n", "")
+    large = "x" * 300_000
+    everything = mezha("send", port, "--replies", "all", stdin=f"{large}\n" * 10)
+    assert (everything.returncode, everything.stdout, everything.stderr) == (0, f"{large}\n" * 10, "")
 
 
 def test_replies(mezha: Run, start: Start) -> None:

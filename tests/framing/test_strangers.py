@@ -3,6 +3,7 @@
 import pytest
 
 from mezha.framing.strangers import clue, describe
+from mezha.session.greeting import MAGIC
 
 KNOWN = [
     (b"GET / HTTP/1.1\r\n", "an HTTP request"),
@@ -13,6 +14,7 @@ KNOWN = [
     (b"SSH-2.0-OpenSSH_9.6\r\n", "an SSH banner"),
     (bytes.fromhex("16030100f8010000f4"), "a TLS ClientHello: the peer wants TLS, and this side speaks plain TCP"),
     (bytes.fromhex("15030300020228"), "a TLS alert: the peer speaks TLS, and this side plain TCP"),
+    (MAGIC, "the mezha protocol: the peer was opened without framing=, and this side with one"),
     (b"220 mail.example.org ESMTP", "the greeting of an SMTP or FTP server"),
     (b"220-Welcome", "the greeting of an SMTP or FTP server"),
 ]

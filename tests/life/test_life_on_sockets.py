@@ -52,7 +52,7 @@ class Party:
         self.peer = peer
         self.stream = Stream(name)
         #: What it is doing: at most one thing of each kind.
-        self.doing: dict[str, asyncio.Task[None]] = {}
+        self.doing: dict[str, asyncio.Task[object]] = {}
         #: It has begun to end its stream; and to end the connection: "closed" or "cut".
         self.ended = False
         self.gone = ""
@@ -90,7 +90,7 @@ class LifeOnSockets(RuleBasedStateMachine):
         """Return one side, and the other."""
         return (self.client, self.server) if place else (self.server, self.client)
 
-    def do(self, party: Party, kind: str, work: Coroutine[Any, Any, None]) -> None:
+    def do(self, party: Party, kind: str, work: Coroutine[Any, Any, object]) -> None:
         """Begin something, and see how far it gets, together with what is under way."""
 
         async def begin() -> None:

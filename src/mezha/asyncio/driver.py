@@ -10,6 +10,8 @@ from functools import partial
 from typing import cast
 from weakref import WeakKeyDictionary
 
+from mezha.asyncio.line import Line, Turn
+from mezha.asyncio.tls import said_goodbye, unwrap
 from mezha.engine import Engine
 from mezha.limits import Limits
 from mezha.sockets import reset_at_close
@@ -53,12 +55,12 @@ class Driver(asyncio.BufferedProtocol):
         "_timer",
         "_unfinished",
         "_writable",
-        "_writers",
         "detached",
         "engine",
         "free",
         "gone",
         "idle",
+        "line",
         "paused",
         "tick",
         "tls",
@@ -72,7 +74,8 @@ class Driver(asyncio.BufferedProtocol):
         # Who waits to receive, and for the end: few, mostly none, and an empty tuple takes no memory.
         self._readers: tuple[asyncio.Future[None], ...] = ()
         self._leavers: tuple[asyncio.Future[None], ...] = ()
-        self._writers: list[asyncio.Future[None]] = []
+        #: Those who wait for room before they send, while there are any.
+        self.line: Line | None = None
         self._writable = True
         self._timer: asyncio.TimerHandle | None = None
         self._unfinished = True  # the peer's stream, as far as the transport has told
@@ -102,8 +105,9 @@ class Driver(asyncio.BufferedProtocol):
         self.tls = transport.get_extra_info("ssl_object")
         self._socket = transport.get_extra_info("socket")
         if self.tls is not None:
-            self.tls.unwrap = partial(_unwrap, self.tls)  # type: ignore[method-assign]
+            self.tls.unwrap = partial(unwrap, self.tls)  # type: ignore[method-assign]
         self.transport.set_write_buffer_limits(high=self._outbox)
+        self.engine.begin(self._loop.time())
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Lend the buffer of the loop, unless the engine has a better one."""
@@ -163,37 +167,34 @@ class Driver(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Let the first sender go on, who will wake the next."""
         self._writable = True
-        self.free = not self._writers
-        self.wake_writer()
+        self._note_free()
+        self.wake_line()
 
     # -- what a peer calls --------------------------------------------------------------------------------------------
 
     @property
     def congested(self) -> bool:
-        """Whether a sender has to wait its turn in ``room``."""
-        return bool(self._writers) or not self._has_room()
+        """Whether a sender has to wait in line."""
+        return self.line is not None or not self.has_room()
 
-    async def room(self) -> None:
-        """Wait for room. Whoever returns from here must call ``wake_writer`` when done."""
-        writer = self._loop.create_future()
-        self._writers.append(writer)
+    def has_room(self, size: int | None = None) -> bool:
+        """Say whether there is room; for a message of so many bytes, also whether the peer lets it go out."""
+        if self.gone:
+            return True
+        engine = self.engine
+        return self._writable and engine.outgoing_size < self._outbox and (size is None or engine.clear(size))
+
+    def turn(self) -> Turn:
+        """Wait in line: nobody else sends from the turn to the end of the block."""
         self.free = False
-        try:
-            while True:
-                await writer
-                if self._has_room():
-                    break
-                writer = self._writers[0] = self._loop.create_future()
-        except BaseException:
-            self._leave(writer)
-            self.wake_writer()
-            raise
-        self._leave(writer)
+        if self.line is None:
+            self.line = Line(self._note_free)
+        return self.line.turn()
 
-    def wake_writer(self) -> None:
-        """Let the first of those who wait in ``room`` go on, if there is room."""
-        if self._writers and self._has_room() and not self._writers[0].done():
-            self._writers[0].set_result(None)
+    def wake_line(self) -> None:
+        """Let the first of those who wait in line go on, if there is room."""
+        if self.line is not None:
+            self.line.wake()
 
     def flush_soon(self) -> None:
         """Write what the engine has: at once on an idle connection, or else at the end of this tick of the loop."""
@@ -218,6 +219,10 @@ class Driver(asyncio.BufferedProtocol):
             self.engine.lost(error)
             self.cut()
 
+    def take(self, count: int) -> list[bytes]:
+        """Take up to so many messages from the engine."""
+        return self.engine.take(count)
+
     def readable(self) -> asyncio.Future[None]:
         """Return what to wait for until the engine has been given something, bytes or an end."""
         reader = self._loop.create_future()
@@ -225,8 +230,7 @@ class Driver(asyncio.BufferedProtocol):
             self.read_on()
             reader.set_result(None)  # there may be something already
             return reader
-        if self._timer is None and (due := self.engine.deadline()) is not None:
-            self._timer = self._loop.call_at(due, self._expire)
+        self._keep_time()
         if self._readers:  # those that were cancelled are still there
             self._readers = tuple(other for other in self._readers if not other.done())
         self._readers += (reader,)
@@ -244,11 +248,17 @@ class Driver(asyncio.BufferedProtocol):
                 continue
             self.paused = False
             self.transport.resume_reading()
-            if self.tls is not None and _said_goodbye(self.tls) and not self.transport.is_closing():
+            if self.tls is not None and said_goodbye(self.tls) and not self.transport.is_closing():
                 self._receive_end()
                 self._wake_readers()
                 self.transport.close()
             break
+
+    async def leave(self, within: float) -> None:
+        """End the connection, once what was sent is written; cut it after so many seconds, or when cancelled."""
+        if not self.transport.is_closing():  # a second close() would make abort() of the stock TLS transport a no-op
+            self.transport.close()
+        await self.ending(within)
 
     async def ending(self, within: float | None = None) -> None:
         """Wait until the transport is done; cut it after ``within`` seconds, or when cancelled."""
@@ -276,16 +286,14 @@ class Driver(asyncio.BufferedProtocol):
     def wake(self) -> None:
         """Let all who wait find out how things are."""
         self._wake_readers()
-        self.wake_writer()
+        self.wake_line()
 
     # -- below --------------------------------------------------------------------------------------------------------
 
-    def _has_room(self) -> bool:
-        return self.gone or (self._writable and self.engine.outgoing_size < self._outbox)
-
-    def _leave(self, writer: asyncio.Future[None]) -> None:
-        self._writers.remove(writer)
-        self.free = self._writable and not self._writers
+    def _note_free(self) -> None:
+        if self.line is not None and not self.line.turns:
+            self.line = None
+        self.free = self._writable and self.line is None
 
     def _wake_readers(self) -> None:
         readers, self._readers = self._readers, ()
@@ -294,13 +302,17 @@ class Driver(asyncio.BufferedProtocol):
                 reader.set_result(None)
 
     def _end_tick(self) -> None:
-        if self.engine.outgoing_size:
+        if self._writable and self.engine.outgoing_size:
             self.flush()
-            self.wake_writer()
+            self.wake_line()
             self.tick = self._loop.call_soon(self._end_tick)  # busy: the next tick gathers, too, after the writer
         else:
             self.tick = None
             self.idle = True
+
+    def _keep_time(self) -> None:
+        if self._timer is None and (due := self.engine.deadline()) is not None:
+            self._timer = self._loop.call_at(due, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
@@ -313,7 +325,7 @@ class Driver(asyncio.BufferedProtocol):
         if self.tls is not None:
             for data in self._undecrypted():
                 self.engine.receive(data, now)
-            if not _said_goodbye(self.tls):
+            if not said_goodbye(self.tls):
                 self.engine.lost(ConnectionAbortedError("the stream was cut: it ended without the goodbye of TLS"))
         self.engine.receive(b"", now)
 
@@ -330,21 +342,3 @@ class Driver(asyncio.BufferedProtocol):
         with suppress(OSError):  # there is nothing more; or a reset, which the transport has reported; or no socket
             while count := os.readv(self._socket.fileno(), [self._buffer]):
                 yield self._buffer[:count]
-
-
-def _said_goodbye(tls: ssl.SSLObject) -> bool:
-    """Say whether the peer ended the stream in TLS, where nobody on the way could have."""
-    try:
-        return not tls.read(1)
-    except ssl.SSLZeroReturnError:
-        return True
-    except ssl.SSLError:  # it waits for more
-        return False
-
-
-def _unwrap(tls: ssl.SSLObject) -> None:
-    """Say goodbye, and wait for the peer's, over whatever it still says: the stock loop would cut the connection."""
-    with suppress(ssl.SSLError):  # nothing more there
-        while tls.read(65536):
-            pass
-    ssl.SSLObject.unwrap(tls)

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 
-from mezha.asyncio.peer import Peer
+from mezha.asyncio.peer import Answer, Peer
 from mezha.asyncio.server import Listener, Server, open_peer
 from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
@@ -22,9 +22,10 @@ def connect(
     port: int | None = None,
     *,
     unix: StrPath | None = None,
-    framing: Framing,
+    framing: Framing | None = None,
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -40,7 +41,7 @@ def connect(
         ValueError: the name that the certificate must be for is missing, with a Unix socket.
 
     """
-    settings = Settings(framing, limits, timeouts, observer)
+    settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     require_place(host, port, unix)
     name = server_name(server_hostname, host, unix, tls)
     if tls is not None and name is None:
@@ -60,12 +61,13 @@ def connect(
                     sock.close()
                     raise
 
-            return await open_peer(open_unix, settings, within=settings.times.connect)
+            return await open_peer(open_unix, settings, within=settings.times.connect, answer=answer)
         place = (host or "localhost", port or 0)
         return await open_peer(
             lambda factory: loop.create_connection(factory, *place, ssl=tls, server_hostname=name),
             settings,
             within=settings.times.connect,
+            answer=answer,
         )
 
     return Opening(open_it)
@@ -76,8 +78,9 @@ def listen(
     port: int | None = None,
     *,
     unix: StrPath | None = None,
-    framing: Framing,
+    framing: Framing | None = None,
     tls: ssl.SSLContext | None = None,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -93,7 +96,7 @@ def listen(
         TypeError: neither a port nor a path, or both.
 
     """
-    settings = Settings(framing, limits, timeouts, observer)
+    settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     require_place(host, port, unix)
 
     async def open_it() -> Listener:
@@ -104,7 +107,7 @@ def listen(
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )
             sockets = bind_tcp(places, backlog=backlog)
-        return Listener(sockets, settings, tls=tls)
+        return Listener(sockets, settings, tls=tls, answer=answer)
 
     return Opening(open_it)
 
@@ -115,8 +118,9 @@ def serve(
     port: int | None = None,
     *,
     unix: StrPath | None = None,
-    framing: Framing,
+    framing: Framing | None = None,
     tls: ssl.SSLContext | None = None,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -137,6 +141,7 @@ def serve(
         port,
         unix=unix,
         framing=framing,
+        answer=answer,
         tls=tls,
         limits=limits,
         timeouts=timeouts,
@@ -157,8 +162,9 @@ def serve(
 
 def wrap(
     sock: socket.socket,
-    framing: Framing,
+    framing: Framing | None = None,
     *,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -171,13 +177,15 @@ def wrap(
         TypeError: an :class:`ssl.SSLSocket`, which an event loop cannot use.
 
     """
-    settings = Settings(framing, limits, timeouts, observer)
+    settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     if isinstance(sock, ssl.SSLSocket):
         raise TypeError("an event loop cannot use an ssl.SSLSocket: connect with tls=, or wrap it in mezha.blocking")
 
     async def open_it() -> Peer:
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
-        return await open_peer(lambda factory: loop.create_connection(factory, sock=sock), settings, within=None)
+        return await open_peer(
+            lambda factory: loop.create_connection(factory, sock=sock), settings, within=None, answer=answer
+        )
 
     return Opening(open_it)

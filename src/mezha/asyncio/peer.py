@@ -3,20 +3,26 @@
 import os
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Self
 
 from mezha.asyncio.driver import Driver
+from mezha.asyncio.session import SessionDriver
 from mezha.engine import State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError
 from mezha.framing import Data
+from mezha.session import Ending
 from mezha.sockets import address_name
+from mezha.talking import Talking
 
-__all__ = ["Peer"]
+__all__ = ["Answer", "Peer"]
+
+#: What answers the requests of a peer.
+Answer = Callable[["Peer", bytes], Awaitable[Data]]
 
 
-class Peer:
+class Peer(Talking):
     """The other end of a connection, for asyncio code.
 
     Any number of tasks may send and receive: a message is always whole, and each is received by one task only. There
@@ -55,13 +61,33 @@ class Peer:
             return
         if type(message) is not bytes:
             message = bytes(as_view(message))  # it stays behind when this returns, and must not change
-        if driver.congested:
-            await driver.room()
-        try:
+        if driver.congested or not self._engine.clear(len(message)):
+            async with driver.turn() as turn:
+                await turn.until(lambda: driver.has_room(len(message)))
+                self._engine.send(message)
+                driver.flush_soon()
+        else:
             self._engine.send(message)
             driver.flush_soon()
-        finally:
-            driver.wake_writer()  # after the flush, which may have made room
+
+    def try_send(self, message: Data) -> bool:
+        """Send one message if that need not wait, and say whether it was sent.
+
+        Raises:
+            LocalProtocolError: over the limit, or the framing cannot carry it. Nothing was sent; go on.
+            ConnectionLost: the connection broke.
+            ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
+
+        """
+        driver = self._driver
+        if not (driver.free and self._push(message)):
+            if type(message) is not bytes:
+                message = bytes(as_view(message))
+            if driver.congested or not self._engine.clear(len(message)):
+                return False
+            self._engine.send(message)
+        driver.flush_soon()
+        return True
 
     async def send_many(self, messages: Iterable[Data]) -> None:
         """Send many messages. Each is received as one message, as if sent one by one; other tasks' may come between.
@@ -85,29 +111,26 @@ class Peer:
         """End this side's stream, as the last word: the peer sees the end, and can still be heard (half-close).
 
         Raises:
-            LocalProtocolError: under TLS, which has no such thing here; ``close`` ends both directions.
+            LocalProtocolError: a bare framing under TLS, which has no such thing here; ``close`` ends both directions.
             ConnectionLost: the connection broke.
             ClosedByUs: after ``close`` or ``detach``.
 
         """
         driver = self._driver
-        if driver.tls is not None:
+        if driver.tls is not None and not isinstance(driver, SessionDriver):
             raise LocalProtocolError("a TLS connection cannot be ended in one direction here: close() ends both")
-        if driver.congested:
-            await driver.room()
-        try:
+        async with driver.turn() as turn:
+            await turn.until(driver.has_room)
             if self._engine.state is State.CLOSED:
                 raise ClosedByUs("this connection was closed on this side")
-            self._engine.end()
+            ends = self._engine.end()
             driver.flush()
-            if not driver.transport.is_closing():
+            if ends and not driver.transport.is_closing():
                 try:
                     driver.transport.write_eof()
                 except OSError as error:  # the stock transport, which had not noticed
                     self._engine.lost(error)
                     raise ConnectionLost(f"the connection was lost: {error}") from error
-        finally:
-            driver.wake_writer()
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
@@ -126,7 +149,7 @@ class Peer:
             message = self._pop()
             if message is not None:
                 return message
-            for message in self._engine.take():
+            for message in self._driver.take(1):
                 return message
             await self._driver.readable()
 
@@ -143,7 +166,7 @@ class Peer:
             max_count = 1 << 62
         elif max_count < 1:
             raise ValueError(f"max_count must be 1 or more, not {max_count}")
-        while not (messages := self._engine.take(max_count)):
+        while not (messages := self._driver.take(max_count)):
             await self._driver.readable()
         return messages
 
@@ -173,6 +196,10 @@ class Peer:
         return self._engine.forgiven
 
     @property
+    def _talker(self) -> SessionDriver | None:
+        return self._driver if isinstance(self._driver, SessionDriver) else None
+
+    @property
     def local_address(self) -> str:
         """The address of this side, as people write it; it stays after the end."""
         return address_name(self._local)
@@ -187,19 +214,22 @@ class Peer:
         """The TLS session, to ask it for the peer's certificate or the cipher; ``None`` without TLS."""
         return self._driver.tls
 
-    async def close(self) -> None:
+    async def close(self, code: int = 0, reason: str = "") -> Ending | None:
         """Close the connection: send what is left to send, within ``Timeouts.close`` seconds, then say goodbye.
 
         Never raises, and may be called again: a ``recv`` or ``send`` under way in another task raises ``ClosedByUs``.
         Messages received and not asked for are gone. Cancelled, it cuts the connection at once.
+
+        In the mezha protocol the peer is told why, by a number (0: all is well; from 256 on they are yours) and in
+        words, and answers when its program has taken all that was sent. What is returned says what became of that; it
+        is ``None`` with a bare framing, which knows nothing of all this.
         """
         driver = self._driver
-        self._engine.close()
+        self._engine.close(code, reason)
         driver.flush()
-        if not driver.transport.is_closing():  # a second close() would make abort() of the stock TLS transport a no-op
-            driver.transport.close()
         driver.wake()
-        await driver.ending(self._close_timeout)
+        await driver.leave(self._close_timeout)
+        return self.ending
 
     def abort(self) -> None:
         """Cut the connection at once: whoever sends or receives, in any task, raises ``ClosedByUs``. Never raises."""
@@ -214,21 +244,22 @@ class Peer:
         one that was given to ``wrap`` is closed, as the event loop does not part with it.
 
         Raises:
-            LocalProtocolError: under TLS, whose state cannot be handed over. The connection is unharmed.
+            LocalProtocolError: under TLS, or in the mezha protocol, whose state cannot be handed over. The connection
+                is unharmed.
             ClosedByUs: it has ended already.
 
         """
         driver = self._driver
+        if isinstance(driver, SessionDriver):
+            raise LocalProtocolError("a connection that speaks the mezha protocol cannot be detached: close() ends it")
         if driver.tls is not None:
             raise LocalProtocolError("a TLS connection cannot be detached: its keys live in the event loop's transport")
-        if driver.congested:
-            await driver.room()
-        try:
+        async with driver.turn() as turn:
+            await turn.until(driver.has_room)
             driver.flush()
             if not driver.transport.is_closing():
                 driver.transport.set_write_buffer_limits(high=0)
-                if driver.congested:
-                    await driver.room()
+                await turn.until(driver.has_room)
             if driver.transport.is_closing() or self._engine.state is State.CLOSED:
                 raise ClosedByUs("this connection has ended already")
             sock = socket.socket(fileno=os.dup(driver.transport.get_extra_info("socket").fileno()))
@@ -236,8 +267,6 @@ class Peer:
             driver.transport.pause_reading()
             driver.detached = True
             unread = self._engine.unused()
-        finally:
-            driver.wake_writer()
         self.abort()
         await driver.ending()
         return sock, unread

@@ -6,11 +6,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from mezha.asyncio.driver import Driver
-from mezha.asyncio.peer import Peer
+from mezha.asyncio.peer import Answer, Peer
+from mezha.asyncio.session import SessionDriver
 from mezha.errors import ClosedByUs
 from mezha.serving import GONE, PAUSE, Listening, log_end
 from mezha.settings import Settings
@@ -25,7 +27,11 @@ _AHEAD = 8
 
 
 async def open_peer(
-    opening: Callable[[Callable[[], Driver]], Awaitable[object]], settings: Settings, *, within: float | None
+    opening: Callable[[Callable[[], Driver]], Awaitable[object]],
+    settings: Settings,
+    *,
+    within: float | None,
+    answer: Answer | None = None,
 ) -> Peer:
     """Return the peer at the other end of what ``opening``, a method of the loop, opens with a protocol factory.
 
@@ -33,7 +39,8 @@ async def open_peer(
         OSError: it could not be opened; TimeoutError after ``within`` seconds.
 
     """
-    driver = Driver(settings.engine(), settings.sizes)
+    engine, session = settings.connection()
+    driver = Driver(engine, settings.sizes) if session is None else SessionDriver(engine, session, settings.sizes)
     scope = nullcontext() if within is None else asyncio.timeout(within)
     try:
         async with scope:
@@ -42,18 +49,27 @@ async def open_peer(
         if not isinstance(scope, asyncio.Timeout) or not scope.expired():
             raise
         raise TimeoutError(f"no connection within {within:g} s (Timeouts.connect)") from None
-    return Peer(driver, close_timeout=settings.times.close)
+    peer = Peer(driver, close_timeout=settings.times.close)
+    if isinstance(driver, SessionDriver):
+        driver.open(None if answer is None else partial(answer, peer))
+    return peer
 
 
 class Listener(Listening):
     """Listening sockets: ``accept`` the peers that connect, or iterate over them. Belongs to the running loop."""
 
     def __init__(
-        self, sockets: Sequence[socket.socket], settings: Settings, *, tls: ssl.SSLContext | None = None
+        self,
+        sockets: Sequence[socket.socket],
+        settings: Settings,
+        *,
+        tls: ssl.SSLContext | None = None,
+        answer: Answer | None = None,
     ) -> None:
         super().__init__(sockets)
         self._settings = settings
         self._tls = tls
+        self._answer = answer
         self._accepted: asyncio.Queue[tuple[socket.socket, object] | None] = asyncio.Queue(_AHEAD)
         #: Sockets at which nobody is accepted until somebody has been asked for.
         self._held: list[socket.socket] = []
@@ -109,6 +125,7 @@ class Listener(Listening):
                 lambda factory: self._loop.connect_accepted_socket(factory, sock, ssl=self._tls),
                 self._settings,
                 within=None if self._tls is None else self._settings.times.connect,
+                answer=self._answer,
             )
         except BaseException:
             sock.close()

@@ -11,7 +11,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromSt
 from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EINTR, ENOMEM, errno
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
 
@@ -155,6 +155,9 @@ cdef enum:
 cdef enum:
     UNSENT, SENT, BEGUN
 
+# No deadline is so far.
+cdef double FOREVER = 1e18
+
 # Shared by all: nobody lets go of the GIL between filling it and emptying it, or lending it.
 cdef char _scratch[SCRATCH]
 # Where a message is encoded that is sent by itself.
@@ -261,6 +264,9 @@ cdef class CompiledWire:
     cdef int fd
     cdef Kernel kernel
     cdef Py_ssize_t most
+    # Bytes of frames for which there is credit, and messages sent, since the last settle(). Changed with the GIL only.
+    cdef int64_t credit
+    cdef Py_ssize_t count
     cdef bint batching, finished, will_wait
     # How many sends in a row had hardly a pause before them.
     cdef int row
@@ -293,13 +299,30 @@ cdef class CompiledWire:
         """Whether something is pending that nobody will send."""
         return self.pending.end > self.pending.start and not self.pending.running
 
-    def start(self, run, largest, batching):
-        """Begin to send messages that this kernel encodes, of so many bytes at most."""
+    @property
+    def started(self):
+        """Whether it can send by itself."""
+        return self.kernel is not None and not self.finished
+
+    def start(self, run, largest, batching, credit=-1):
+        """Begin to send messages that this kernel encodes, of so many bytes at most, and for so much credit, if any."""
         if isinstance(run, Kernel) and 0 <= (<Kernel>run).overhead <= OVERHEAD:
             self.kernel = run
             self.most = min(largest, JOIN_BELOW - 1)
             self.batching = batching
+            self.credit = credit if credit >= 0 else INT64_MAX
             self.pending.open = True
+
+    def lend(self, credit, largest):
+        """Add credit, for messages of so many bytes at most."""
+        self.credit += credit
+        self.most = min(largest, JOIN_BELOW - 1)
+
+    def settle(self):
+        """Give the credit back: return what is left of it, and how many messages were sent for the rest."""
+        settled = self.credit, self.count
+        self.credit = self.count = 0
+        return settled
 
     cdef int _send(self, message) except -1:
         """Send a message, now or in a moment.
@@ -325,7 +348,7 @@ cdef class CompiledWire:
     cdef int _send_now(self, bytes message, Py_ssize_t size) noexcept:
         cdef Py_ssize_t written
         cdef ssize_t count
-        if not self.pending.open:
+        if not self.pending.open or size + self.kernel.overhead > self.credit:
             return UNSENT
         if self.pending.start < self.pending.end:  # the tail of a burst
             if not self._append(message, size):
@@ -338,6 +361,7 @@ cdef class CompiledWire:
             return UNSENT
         count = send(self.fd, _written, <size_t>written, MSG_DONTWAIT | MSG_NOSIGNAL)
         if count == written:
+            self._spend(written)
             return SENT
         if count < 0:
             if errno != EAGAIN and errno != EINTR:
@@ -351,6 +375,7 @@ cdef class CompiledWire:
         memcpy(self.pending.data, _written + count, <size_t>(written - count))
         self.pending.start = 0
         self.pending.end = written - count
+        self._spend(written)
         return BEGUN
 
     def send_many(self, messages):
@@ -482,7 +507,7 @@ cdef class CompiledWire:
         cdef int64_t begun, taken
         cdef ssize_t count = -1
         cdef int fd = self.fd
-        if not self.will_wait or deadline is not None:
+        if not self.will_wait:
             data = self._receive_now()
             if data is not None:
                 return data
@@ -503,7 +528,12 @@ cdef class CompiledWire:
                 return None
             if errno != EAGAIN:  # else somebody took the socket out of blocking mode
                 raise _error(errno)
-        return self._receive_now() if self._ready(deadline) else None
+        begun = wire_now()
+        if not self._ready(deadline):
+            return None
+        taken = wire_now() - begun
+        self.will_wait = WAITS < taken < CONTENDED
+        return self._receive_now()
 
     cdef object _receive_now(self):
         """Receive what is there; None if nothing is."""
@@ -538,8 +568,8 @@ cdef class CompiledWire:
         """Wait until there is something to receive; False if the time is over, or a signal came."""
         cdef int fd = self.fd, found, milliseconds = -1
         self.flush()
-        if deadline is not None:
-            milliseconds = min(max(ceil((deadline - monotonic()) * 1000), 0), 1 << 30)
+        if deadline is not None and deadline < FOREVER:
+            milliseconds = min(ceil(max(deadline - monotonic(), 0.0) * 1000), 1 << 30)  # it may be -inf: at once
         with nogil:
             found = wire_poll(fd, POLLIN, milliseconds)
         if found < 0 and errno == EINTR:
@@ -562,7 +592,7 @@ cdef class CompiledWire:
         """Encode a message behind what is pending, if it is easy and there is room."""
         cdef Pending* pending = &self.pending
         cdef Py_ssize_t written
-        if size > self.most:
+        if size > self.most or size + self.kernel.overhead > self.credit:
             return False
         if pending.end + size + OVERHEAD > MOST:
             if pending.end - pending.start + size + OVERHEAD > MOST:
@@ -576,7 +606,12 @@ cdef class CompiledWire:
         if written < 0:
             return False
         pending.end += written
+        self._spend(written)
         return True
+
+    cdef inline void _spend(self, Py_ssize_t size) noexcept:
+        self.credit -= size
+        self.count += 1
 
     cdef inline void _wake(self) noexcept:
         if self.pending.idle and self.pending.start < self.pending.end:
@@ -633,13 +668,16 @@ cdef class Ends:
 
     cdef CompiledWire wire
     cdef object next_one, idle, arrive, receiving
+    # Of a session: who says whether to wait, and takes what arrives.
+    cdef public object driver
     # Whose method next_one is, if that can be called without a step of Python.
     cdef Inbox inbox
     cdef public double _stood_still, _left
     cdef object __weakref__
     cdef dict __dict__
 
-    def __init__(self, wire, engine, receiving):
+    def __init__(self, wire, engine, receiving, driver=None):
+        self.driver = driver
         self.wire = wire if isinstance(wire, CompiledWire) else None
         self.next_one = engine.pop
         owner = self.next_one.__self__ if isinstance(self.next_one, BuiltinMethodType) else None
@@ -680,7 +718,7 @@ cdef class Ends:
         # It needs no lock: nothing can come between the steps of what is compiled.
         message = self.next_one() if self.inbox is None else self.inbox.next()
         if message is None and timeout is None and self.wire is not None:
-            message = self._await_one()
+            message = self._await_one() if self.driver is None else self._await_session()
         return self._receive(1, timeout)[0] if message is None else message
 
     cdef object _await_one(self):
@@ -702,6 +740,22 @@ cdef class Ends:
             return self.next_one()
         finally:
             self.receiving.release()
+
+    cdef object _await_session(self):
+        """Receive once, if the driver has nothing else to do; return the message that came whole, if so."""
+        cdef object data = None, due = self.driver.claim()
+        if due is None:
+            return None
+        try:
+            data = self.wire._receive_bytes(due)
+        except OSError as error:
+            self.driver.broken(error)
+            return None
+        except BaseException:
+            self.driver.arrived(None, monotonic())
+            raise
+        self.driver.arrived(data, monotonic())
+        return self.next_one()
 
 
 cdef object _received(Py_ssize_t size):

@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from mezha.blocking.peer import Peer, open_peer
+from mezha.blocking.peer import Answer, Peer, open_peer, pool_for
 from mezha.blocking.server import Listener, Server
 from mezha.blocking.stream import open_stream, open_tls_stream
 from mezha.framing import Framing
@@ -22,9 +22,10 @@ def connect(
     port: int | None = None,
     *,
     unix: StrPath | None = None,
-    framing: Framing,
+    framing: Framing | None = None,
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -41,7 +42,7 @@ def connect(
         ValueError: the name that the certificate must be for is missing, with a Unix socket.
 
     """
-    settings = Settings(framing, limits, timeouts, observer)
+    settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     require_place(host, port, unix)
     name = server_name(server_hostname, host, unix, tls)
     times = settings.times
@@ -51,7 +52,7 @@ def connect(
         stream = open_stream(sock)
     else:
         stream = open_tls_stream(sock, tls, server_hostname=name, timeout=times.connect)
-    return open_peer(stream, settings, batching=batching)
+    return open_peer(stream, settings, batching=batching, answer=answer, pool=pool_for(answer, settings))
 
 
 def listen(
@@ -59,8 +60,9 @@ def listen(
     port: int | None = None,
     *,
     unix: StrPath | None = None,
-    framing: Framing,
+    framing: Framing | None = None,
     tls: ssl.SSLContext | None = None,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -77,14 +79,14 @@ def listen(
         TypeError: neither a port nor a path, or both.
 
     """
-    settings = Settings(framing, limits, timeouts, observer)
+    settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     require_place(host, port, unix)
     if unix is not None:
         sockets = bind_unix(unix, backlog=backlog)
     else:
         places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         sockets = bind_tcp(places, backlog=backlog)
-    return Listener(sockets, settings, tls=tls, batching=batching)
+    return Listener(sockets, settings, tls=tls, batching=batching, answer=answer)
 
 
 def serve(
@@ -93,8 +95,9 @@ def serve(
     port: int | None = None,
     *,
     unix: StrPath | None = None,
-    framing: Framing,
+    framing: Framing | None = None,
     tls: ssl.SSLContext | None = None,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -116,6 +119,7 @@ def serve(
         port,
         unix=unix,
         framing=framing,
+        answer=answer,
         tls=tls,
         limits=limits,
         timeouts=timeouts,
@@ -128,8 +132,9 @@ def serve(
 
 def wrap(
     sock: socket.socket,
-    framing: Framing,
+    framing: Framing | None = None,
     *,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -140,9 +145,9 @@ def wrap(
     The socket belongs to the peer from now on; ``detach`` gives it back. Nagle's algorithm is switched off, as on every
     connection of mezha.
     """
-    settings = Settings(framing, limits, timeouts, observer)
+    settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     tune(sock)
-    return open_peer(open_stream(sock), settings, batching=batching)
+    return open_peer(open_stream(sock), settings, batching=batching, answer=answer, pool=pool_for(answer, settings))
 
 
 def _connect_tcp(host: str | None, port: int | None, timeout: float | None) -> socket.socket:

@@ -5,27 +5,36 @@ import ssl
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import Self
 
+from mezha.blocking.driver import Driver
+from mezha.blocking.keeper import keep
+from mezha.blocking.pool import Pool
 from mezha.blocking.stream import Stream, TLSStream
+from mezha.blocking.talking import Talking
 from mezha.blocking.wire import Ends
 from mezha.engine import Engine, State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError, MezhaError, SendTimeout
 from mezha.framing import Data
+from mezha.session import Ending
 from mezha.settings import Settings
 from mezha.sockets import address_name, drop, own_and_peer_address
 
-__all__ = ["Peer", "open_peer"]
+__all__ = ["Answer", "Peer", "open_peer", "pool_for"]
+
+#: What answers the requests of a peer.
+Answer = Callable[["Peer", bytes], Data]
 
 #: Bytes encoded ahead of sending in send_many, so that an endless iterable needs no endless memory.
 _RUN = 256 << 10
 
 
-class Peer(Ends):
+class Peer(Ends, Talking):
     """The other end of a connection, for blocking code.
 
     Any number of threads may send and receive: a message is always whole, and each is received by one thread only.
@@ -34,10 +43,17 @@ class Peer(Ends):
     """
 
     def __init__(
-        self, stream: Stream, engine: Engine, addresses: tuple[object, object] = (None, None), *, close_timeout: float
+        self,
+        stream: Stream,
+        engine: Engine,
+        addresses: tuple[object, object] = (None, None),
+        *,
+        close_timeout: float,
+        driver: Driver | None = None,
     ) -> None:
         self._receiving = threading.Lock()
-        super().__init__(stream.wire, engine, self._receiving)
+        super().__init__(stream.wire, engine, self._receiving, driver)
+        self._driver = driver
         self._stream = stream
         self._engine = engine
         self._wire = stream.wire
@@ -49,6 +65,8 @@ class Peer(Ends):
         # Encoded and not yet taken by the system. Never the beginning of a message, unless a thread is in send().
         self._unsent: list[Data] = []
         self._local, self._remote = addresses
+        if driver is None:
+            engine.begin(time.monotonic())
 
     # ``send`` and ``recv`` are those of Ends.
 
@@ -88,13 +106,18 @@ class Peer(Ends):
     def send_eof(self, *, timeout: float | None = None) -> None:
         """End this side's stream, as the last word: the peer sees the end, and can still be heard (half-close).
 
+        In the mezha protocol that is about messages: requests go on.
+
         Raises:
-            LocalProtocolError: under TLS, which has no such thing here; ``close`` ends both directions.
+            LocalProtocolError: a bare framing under TLS, which has no such thing here; ``close`` ends both directions.
             SendTimeout: something had been left to send, and could not be sent. The stream was not ended.
             ConnectionLost: the connection broke.
             ClosedByUs: after ``close`` or ``detach``.
 
         """
+        if self._driver is not None:
+            self._driver.end(_deadline(timeout))
+            return
         if isinstance(self._stream, TLSStream):
             raise LocalProtocolError("a TLS connection cannot be ended in one direction here: close() ends both")
         self._begin_sending(_deadline(timeout))
@@ -170,16 +193,26 @@ class Peer(Ends):
         """
         return -1 if self._detached else self._stream.socket.fileno()
 
-    def close(self) -> None:
+    def close(self, code: int = 0, reason: str = "") -> Ending | None:
         """Close the connection: send what is left to send, within ``Timeouts.close`` seconds, then say goodbye.
 
         Never raises, and may be called again, and from any thread: a ``recv`` under way raises ``ClosedByUs``.
         Messages received and not asked for are gone.
+
+        In the mezha protocol the peer is told why, by a number (0: all is well; from 256 on they are yours) and in
+        words, and answers when its program has taken all that was sent. What is returned says what became of that; it
+        is ``None`` with a bare framing, which knows nothing of all this.
         """
         with self._closing:
-            if self._closed:
-                return
-            self._closed = True
+            closed, self._closed = self._closed, True
+        if self._driver is not None:
+            return self.ending if closed else self._driver.close(code, reason, self._close_timeout)
+        if not closed:
+            self._close()
+        return None
+
+    def _close(self) -> None:
+        """Close a bare connection."""
         self._engine.close()
         self._wire.shut()
         deadline = time.monotonic() + self._close_timeout
@@ -213,6 +246,9 @@ class Peer(Ends):
         The peer sees a reset (:exc:`ConnectionLost`, if it is mezha), at once if no other thread uses the connection.
         Call ``close`` in any case, to release the socket; the peer hears of it then at the latest.
         """
+        if self._driver is not None:
+            self._driver.abort()
+            return
         self._engine.close()
         self._wire.shut()
         if self._detached:
@@ -235,10 +271,13 @@ class Peer(Ends):
         way in other threads.
 
         Raises:
+            LocalProtocolError: it speaks the mezha protocol, whose state cannot be handed over. It is unharmed.
             ClosedByUs: it is closed already.
             ConnectionLost: something had been left to send, and could not be.
 
         """
+        if self._driver is not None:
+            raise LocalProtocolError("a connection that speaks the mezha protocol cannot be detached: close() ends it")
         self._begin_sending(None)
         try:
             with self._receiving, self._closing:
@@ -266,6 +305,8 @@ class Peer(Ends):
     # -- below --------------------------------------------------------------------------------------------------------
 
     def _receive(self, max_count: int, timeout: float | None) -> list[bytes]:
+        if self._driver is not None:
+            return self._driver.receive(max_count, timeout)
         now = time.monotonic()
         deadline = None if timeout is None else now + timeout
         if not self._receiving.acquire(blocking=False):
@@ -318,6 +359,9 @@ class Peer(Ends):
 
     def _send(self, messages: Iterator[Data], deadline: float | None, sent: int) -> None:
         """Send what the wire leaves to others; ``sent`` messages of the same call it did not."""
+        if self._driver is not None:
+            self._driver.send(messages, deadline, sent)
+            return
         push, send = self._engine.push, self._engine.send
         ends: list[int] = []
         self._begin_sending(deadline, sent)
@@ -343,6 +387,9 @@ class Peer(Ends):
 
     def _finish(self, deadline: float | None, sent: int) -> None:
         """See what was accepted sent; ``sent`` says how many messages of this call that are."""
+        if self._driver is not None:
+            self._driver.finish(deadline, sent)
+            return
         self._begin_sending(deadline, sent)
         self._end_sending()
 
@@ -423,13 +470,28 @@ class Peer(Ends):
         return ConnectionLost(f"the connection was lost: {error}")
 
 
-def open_peer(stream: Stream, settings: Settings, *, batching: bool) -> Peer:
-    """Make a peer of a stream, and let its wire send what needs no engine."""
-    if settings.observer is None:
-        stream.wire.start(settings.framing.run(), settings.sizes.max_message, batching)
+def open_peer(
+    stream: Stream, settings: Settings, *, batching: bool, answer: Answer | None = None, pool: Pool | None = None
+) -> Peer:
+    """Make a peer of a stream, and let its wire send what needs no engine; a pool answers requests, if anybody."""
     # Asked here, and not deeper down: it takes a kilobyte of stack, a page more for each connection that has a thread.
     addresses = own_and_peer_address(stream.socket)
-    return Peer(stream, settings.engine(), addresses, close_timeout=settings.times.close)
+    engine, session = settings.connection()
+    if session is None:
+        if settings.observer is None:
+            assert settings.framing is not None
+            stream.wire.start(settings.framing.run(), settings.sizes.max_message, batching)
+        return Peer(stream, engine, addresses, close_timeout=settings.times.close)
+    driver = Driver(stream, engine, session)
+    peer = Peer(stream, engine, addresses, close_timeout=settings.times.close, driver=driver)
+    driver.open(peer.remote_address, None if answer is None else partial(answer, peer), pool, batching=batching)
+    keep(driver)
+    return peer
+
+
+def pool_for(answer: Answer | None, settings: Settings) -> Pool | None:
+    """Return the threads that answer requests, if anybody does."""
+    return None if answer is None else Pool(settings.sizes.requests)
 
 
 def _deadline(timeout: float | None) -> float | None:

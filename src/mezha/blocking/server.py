@@ -12,7 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from mezha.blocking.peer import Peer, open_peer
+from mezha.blocking.peer import Answer, Peer, open_peer, pool_for
 from mezha.blocking.stream import Stream, TLSStream, open_stream
 from mezha.errors import ClosedByUs
 from mezha.serving import GONE, PAUSE, Listening, log_end
@@ -34,11 +34,16 @@ class Listener(Listening):
         *,
         tls: ssl.SSLContext | None = None,
         batching: bool = True,
+        answer: Answer | None = None,
     ) -> None:
         super().__init__(sockets)
         self._settings = settings
         self._tls = tls
         self._batching = batching
+        self._answer = answer
+        self._pool = pool_for(answer, settings)
+        if self._pool is not None:
+            self._pool.join()
         self._accepting = 0
         self._lock = threading.RLock()  # a signal handler may close while this thread accepts
         with ExitStack() as undoing:
@@ -119,7 +124,7 @@ class Listener(Listening):
             except BaseException:
                 stream.socket.close()
                 raise
-        return open_peer(stream, self._settings, batching=self._batching)
+        return open_peer(stream, self._settings, batching=self._batching, answer=self._answer, pool=self._pool)
 
     def __iter__(self) -> Iterator[Peer]:
         """Accept peers until the listener is closed."""
@@ -132,6 +137,8 @@ class Listener(Listening):
     def close(self) -> None:
         """Stop listening; peers accepted before stay. Never raises; may be called again, and from any thread."""
         with self._lock:  # all of it again, as a KeyboardInterrupt may have come between
+            if self._pool is not None and not self._closed:
+                self._pool.leave()
             self._closed = True
             close_listening(self.sockets)
             self._wake.close()  # its other end becomes readable

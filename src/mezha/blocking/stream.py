@@ -104,15 +104,18 @@ class Stream:
         return ready
 
     def _wait(self, *, write: bool, deadline: float | None) -> bool:
-        """Wait until the socket is ready, or the deadline has passed."""
+        return self.wait(read=not write, write=write, deadline=deadline)
+
+    def wait(self, *, read: bool, write: bool, deadline: float | None) -> bool:
+        """Wait until the socket is ready to be read from, or written to, or the deadline has passed; say which."""
         timeout = None if deadline is None else max(deadline - time.monotonic(), 0)
         try:
             if hasattr(select, "poll"):  # select() knows no file descriptors above 1023
                 poll = select.poll()
-                poll.register(self.socket, select.POLLOUT if write else select.POLLIN)
+                poll.register(self.socket, select.POLLIN * read | select.POLLOUT * write)
                 return bool(poll.poll(None if timeout is None else timeout * 1000))
             sockets = [self.socket]
-            return any(select.select([] if write else sockets, sockets if write else [], [], timeout))
+            return any(select.select(sockets * read, sockets * write, [], timeout))
         except ValueError:  # closed in another thread: what is tried next will say so
             return True
 

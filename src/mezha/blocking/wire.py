@@ -12,6 +12,9 @@ from mezha.framing import Data
 from mezha.framing.frame import Run
 from mezha.framing.kernels import accelerated
 
+if TYPE_CHECKING:
+    from mezha.blocking.driver import Driver
+
 __all__ = ["Ends", "PlainEnds", "Wire", "compiled", "open_wire"]
 
 
@@ -26,8 +29,21 @@ class Wire:
     #: Whether some of them will not go out unless somebody takes them back.
     owing = False
 
-    def start(self, run: Run | None, largest: int, batching: bool) -> None:
-        """Open it for messages that this kernel encodes, of so many bytes at most; gather bursts if ``batching``."""
+    #: Whether it can send by itself.
+    started = False
+
+    def start(self, run: Run | None, largest: int, batching: bool, credit: int = -1) -> None:
+        """Open it for messages that this kernel encodes, of so many bytes at most; gather bursts if ``batching``.
+
+        With ``credit`` it sends so many bytes of frames; without, any number.
+        """
+
+    def lend(self, credit: int, largest: int) -> None:
+        """Add credit, for messages of so many bytes at most."""
+
+    def settle(self) -> tuple[int, int]:
+        """Take the credit back; return what is left of it, and how many messages were sent for the rest."""
+        return 0, 0
 
     def send_many(self, messages: Sequence[Data]) -> int:
         """Send messages of a list or tuple; return which is the first that is left to others."""
@@ -59,7 +75,7 @@ class Wire:
 class PlainEnds:
     """The quick ends of a peer, above its wire: what they cannot do at once, its slower methods do."""
 
-    def __init__(self, wire: Wire, engine: Engine, receiving: threading.Lock) -> None:
+    def __init__(self, wire: Wire, engine: Engine, receiving: threading.Lock, driver: "Driver | None" = None) -> None:
         """Take what the compiled ones need; these leave everything to the others."""
         # The engine's clock stands still while nobody receives: a peer stuck because we do not read is not slow.
         self._stood_still = 0.0

@@ -1,4 +1,4 @@
-"""The command line: ``mezha`` and a verb, as ``mezha lab``."""
+"""The command line: ``mezha lab``, and tools to talk to peers, to measure them, and to be in their way."""
 
 import importlib
 import logging
@@ -19,6 +19,7 @@ VERBS = {
     "listen": "print every message that arrives",
     "send": "send messages, and wait for replies",
     "echo": "send every message back",
+    "ping": "measure round trips",
     "chaos": "make the rare cut happen every time",
     "framings": "list the framings, with pictures",
     "identify": "say which framing captured or live bytes are in",
@@ -38,9 +39,9 @@ options:
   --version   show the version
 
 examples:
-  mezha lab                                      one minute that explains it all
-  mezha listen 9000 --framing lines              in one terminal,
-  mezha send 9000 --framing lines Hello! World!  and in another
+  mezha lab                      one minute that explains it all
+  mezha listen 9000              in one terminal,
+  mezha send 9000 Hello! World!  and in another
 
 {FRAMINGS_HELP}
 """

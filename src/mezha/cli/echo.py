@@ -1,4 +1,4 @@
-"""``mezha echo``: send every message back."""
+"""``mezha echo``: send every message back, and answer every request with itself."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,10 @@ __all__ = ["run"]
 def run(words: Sequence[str]) -> int:
     """Echo as the command line says."""
     parser = server_parser(
-        "echo", "Accept connections, send every message back, and print it.", quiet="print no messages"
+        "echo",
+        "Accept connections, send every message back, and print it.\n"
+        "Requests of the mezha protocol are answered and printed in the same way.",
+        quiet="print no messages",
     )
     options = parser.parse(words)
     printer = Printer(options)
@@ -22,5 +25,10 @@ def run(words: Sequence[str]) -> int:
         if not options.quiet:
             printer.show(name, messages)
 
-    serve(parser, options, take)
+    def answer(name: str, body: bytes) -> bytes:
+        if not options.quiet:
+            printer.show(name, [body], request=True)
+        return body
+
+    serve(parser, options, take, answer)
     return 0

@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 
 from mezha.framing import Framing, parse_framing
 from mezha.limits import Limits
+from mezha.settings import Settings
 
 __all__ = [
     "FRAMINGS",
@@ -18,9 +19,9 @@ __all__ = [
     "Place",
     "add_connection_options",
     "add_output_options",
+    "checked_framing",
     "parse_place",
     "parse_size",
-    "require_framing",
 ]
 
 #: The framings as the help shows them: by the name in ``mezha.framing.names.NAMES``, how to write it, what it means.
@@ -64,9 +65,9 @@ FRAMINGS = {
     "resync": ("resync:lines", "another one, but what is no message is skipped"),
     "checked": ("checked:crc32:varint", "another one, with a checksum behind each message"),
 }
-FRAMINGS_HELP = "framings, for --framing (both ends must use the same):\n" + "\n".join(
-    f"  {form:<15} {meaning}" for form, meaning in FRAMINGS.values()
-)
+FRAMINGS_HELP = (
+    "framings, for --framing; without it the mezha protocol is spoken. Both ends must\nspeak the same:\n"
+) + "\n".join(f"  {form:<15} {meaning}" for form, meaning in FRAMINGS.values())
 
 Word = TypeVar("Word")
 Value = TypeVar("Value")
@@ -165,7 +166,9 @@ def parse_size(text: str) -> int:
 def add_connection_options(parser: Parser, *, where: str) -> None:
     """Add the options that say where, in which framing, and how large."""
     group = parser.add_argument_group("connection")
-    group.add_argument("--framing", metavar="FRAMING", type=_framing, help="how messages are marked, see below")
+    group.add_argument(
+        "--framing", metavar="FRAMING", type=_framing, help="speak no mezha, but mark messages so, see below"
+    )
     group.add_argument("--unix", metavar="PATH", help=f"{where} a Unix socket, instead of a port")
     group.add_argument(
         "--max-message",
@@ -176,14 +179,10 @@ def add_connection_options(parser: Parser, *, where: str) -> None:
     )
 
 
-def require_framing(parser: Parser, options: argparse.Namespace) -> Framing:
-    """Return the framing given; without one, or with one that contradicts the limit, exit and explain."""
+def checked_framing(parser: Parser, options: argparse.Namespace) -> Framing | None:
+    """Return the framing given, ``None`` for the mezha protocol; if the limit contradicts it, exit and explain."""
     framing: Framing | None = options.framing
-    if framing is None:
-        parser.error(
-            "say how messages are marked, as with --framing lines: both ends must agree, and nothing is assumed"
-        )
-    parser.checked(lambda limit: framing.decoder(limit=limit), options.max_message)
+    parser.checked(lambda limit: Settings(framing, Limits(max_message=limit)), options.max_message)
     return framing
 
 

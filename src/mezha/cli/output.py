@@ -11,7 +11,7 @@ from mezha.errors import RemoteProtocolError
 from mezha.framing import Framing, Tolerant
 from mezha.observe import Observer
 
-__all__ = ["Printer", "as_json", "as_text", "notice", "watcher"]
+__all__ = ["Printer", "as_json", "as_text", "as_time", "notice", "watcher"]
 
 
 def as_text(message: bytes) -> str:
@@ -25,18 +25,29 @@ def as_text(message: bytes) -> str:
     )
 
 
-def as_json(peer: str, message: bytes, now: datetime, *, hex_only: bool = False, ascii_only: bool = False) -> str:
-    """Return a message as an object of JSON, with ``text`` where it is UTF-8, or else with ``hex``."""
-    record: dict[str, str | int] = {
-        "peer": peer,
-        "time": now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "size": len(message),
-    }
+def as_json(
+    peer: str,
+    message: bytes,
+    now: datetime,
+    *,
+    hex_only: bool = False,
+    ascii_only: bool = False,
+    request: bool = False,
+) -> str:
+    """Return a message, or a request, as an object of JSON, with ``text`` where it is UTF-8, or else with ``hex``."""
+    record: dict[str, str | int] = {"peer": peer, "time": as_time(now), "size": len(message)}
+    if request:
+        record["request"] = True
     try:
         record |= {"hex": message.hex()} if hex_only else {"text": message.decode()}
     except UnicodeDecodeError:
         record["hex"] = message.hex()
     return json.dumps(record, ensure_ascii=ascii_only)
+
+
+def as_time(now: datetime) -> str:
+    """Return a time as JSON has it, to the millisecond: ``2026-01-31T12:00:00.000Z``."""
+    return now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def notice(text: str) -> None:
@@ -49,7 +60,7 @@ class _Forgiven(Observer):
         notice(f"passed over: {error}")
 
 
-def watcher(framing: Framing) -> Observer | None:
+def watcher(framing: Framing | None) -> Observer | None:
     """Return who says what is passed over, if the framing forgives something; the others are not to be slowed down."""
     return _Forgiven() if isinstance(framing, Tolerant) else None
 
@@ -64,8 +75,8 @@ class Printer:
         self._lock = threading.Lock()
         self._last: str | None = None
 
-    def show(self, peer: str, messages: Sequence[bytes], *, name: bool = True) -> None:
-        """Print messages of a peer; say first whose they are, if the last were another's.
+    def show(self, peer: str, messages: Sequence[bytes], *, request: bool = False) -> None:
+        """Print messages of a peer, or a request; say first whose they are, if the last were another's.
 
         Raises:
             BrokenPipeError: nobody reads the output any more.
@@ -73,11 +84,14 @@ class Printer:
         """
         if self._json:
             now = datetime.now(UTC)
-            lines = [as_json(peer, message, now, hex_only=self._hex, ascii_only=self._ascii) for message in messages]
+            lines = [
+                as_json(peer, message, now, hex_only=self._hex, ascii_only=self._ascii, request=request)
+                for message in messages
+            ]
         else:
             lines = [message.hex() if self._hex else as_text(message) for message in messages]
         with self._lock:
-            if name and not self._json and self._last not in (None, peer):
+            if not self._json and self._last not in (None, peer):
                 notice(f"from {peer}:")
             self._last = peer
             sys.stdout.write("".join(f"{line}\n" for line in lines))

@@ -7,23 +7,21 @@ import threading
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from ssl import SSLCertVerificationError, SSLContext
 
-from mezha.blocking import Peer, connect
+from mezha.blocking import Peer
+from mezha.cli.connecting import add_place, open_connection, place_of
+from mezha.cli.endings import delivery, ended, why
 from mezha.cli.options import (
     FRAMINGS_HELP,
     Failure,
     Parser,
-    Place,
     add_connection_options,
     add_output_options,
-    parse_place,
-    require_framing,
+    checked_framing,
 )
-from mezha.cli.output import Printer, notice, watcher
+from mezha.cli.output import Printer, notice
 from mezha.cli.tls import add_client_options, client_context
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, MezhaError
-from mezha.framing import Framing
 from mezha.limits import Limits
 
 __all__ = ["run"]
@@ -36,21 +34,21 @@ def run(words: Sequence[str]) -> int:
     """Send as the command line says."""
     parser = Parser(
         "send",
-        usage="mezha send [HOST:]PORT [MESSAGE ...] --framing FRAMING [options]\n"
-        "       mezha send --unix PATH [MESSAGE ...] --framing FRAMING [options]",
-        description="Send each MESSAGE as one message; without any, each line of the standard input.",
+        usage="mezha send [HOST:]PORT [MESSAGE ...] [--framing FRAMING] [options]\n"
+        "       mezha send --unix PATH [MESSAGE ...] [--framing FRAMING] [options]",
+        description="Send each MESSAGE as one message; without any, each line of the standard input.\n"
+        "Without --framing, in the mezha protocol, the exit code is 0 only if the program\n"
+        "at the other end was handed every message.",
         epilog=f"""\
 examples:
-  mezha send 9000 --framing lines Hello! World!
+  mezha send 9000 Hello! World!
   mezha send 9000 --framing lines --replies 2 Hello! World!
   mezha send example.org:9000 --framing length:2 --tls --hex 00ff 0a
   tail -f log.txt | mezha send 9000 --framing lines
 
 {FRAMINGS_HELP}""",
     )
-    parser.arguments.add_argument(
-        "place", metavar="[HOST:]PORT", nargs="?", help="where to connect; 127.0.0.1 if no host is given"
-    )
+    add_place(parser)
     parser.arguments.add_argument(
         "messages", metavar="MESSAGE", nargs="*", help="a message; put -- before any that begins with -"
     )
@@ -64,18 +62,11 @@ examples:
     add_client_options(parser)
     options = parser.parse(words)
 
+    place = place_of(parser, options)
     arguments: list[str] = options.messages
-    if options.unix is not None:
-        place = Place(unix=options.unix)
-        if options.place is not None:  # with a path every word is a message
-            arguments = [options.place, *arguments]
-    elif options.place is None:
-        parser.error("say where to connect: PORT, HOST:PORT, or --unix PATH")
-    else:
-        place = parser.checked(parse_place, options.place)
-        if place.host is None:
-            parser.error(f"{options.place!r} says no host to connect to")
-    framing = require_framing(parser, options)
+    if options.unix is not None and options.place is not None:  # with a path every word is a message
+        arguments = [options.place, *arguments]
+    framing = checked_framing(parser, options)
     tls = client_context(parser, options)
     messages: Iterable[bytes]
     if not arguments:
@@ -85,39 +76,37 @@ examples:
     else:
         messages = [os.fsencode(argument) for argument in arguments]
 
-    with _connect(place, framing, tls, options) as peer:
+    limits = Limits(max_message=options.max_message)
+    with open_connection(place, options, framing=framing, tls=tls, limits=limits) as peer:
         if not arguments and sys.stdin.isatty():
             notice(f"connected to {place}; each line is a message, Ctrl-D ends")
         try:
             if options.replies:
-                _exchange(peer, messages, options, half_close=tls is None)
+                _exchange(peer, messages, options, half_close=tls is None or framing is None)
             else:
                 for message in messages:
                     peer.send(message)
+            if framing is None:
+                _take_leave(peer)
         except KeyboardInterrupt:
             peer.abort()  # rather than wait until the peer has read the rest
             raise
     return 0
 
 
-def _connect(place: Place, framing: Framing, tls: SSLContext | None, options: Namespace) -> Peer:
-    try:
-        return connect(
-            place.host,
-            place.port,
-            unix=place.unix,
-            framing=framing,
-            tls=tls,
-            server_hostname=options.server_name,
-            limits=Limits(max_message=options.max_message),
-            observer=watcher(framing),
-        )
-    except SSLCertVerificationError as error:
-        raise Failure(
-            f"cannot trust {place}: {error.verify_message.rstrip('.')} (--ca says whom to trust, --insecure anybody)"
-        ) from error
-    except OSError as error:
-        raise Failure(f"cannot connect to {place}: {error.strerror or error}") from error
+def _take_leave(peer: Peer) -> None:
+    """Say goodbye, and see what became of the messages.
+
+    Raises:
+        Failure: not all of them were delivered, or nobody knows.
+        MezhaError: the connection is over already, and was no good.
+
+    """
+    with suppress(ClosedByPeer):
+        peer.ping()  # what is no peer at all is told best by its first bytes
+    ending = peer.close()
+    if ending is not None and (ending.delivered != ending.sent or ending.never_sent):
+        raise Failure(f"{delivery(ending)}: the connection {ended(ending)} ({why(ending)})")
 
 
 def _exchange(peer: Peer, messages: Iterable[bytes], options: Namespace, *, half_close: bool) -> None:
@@ -132,6 +121,8 @@ def _exchange(peer: Peer, messages: Iterable[bytes], options: Namespace, *, half
                 peer.send_eof()
         except (ConnectionLost, ClosedByUs):
             pass  # whoever receives finds out
+        except ClosedByPeer as error:  # there may be replies to what it has taken
+            refusals.append(error)
         except Exception as error:  # noqa: BLE001 - raised below, in the main thread
             refusals.append(error)
             peer.abort()

@@ -13,6 +13,7 @@ from cpython.bytearray cimport (
     PyByteArray_Resize,
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
@@ -314,6 +315,24 @@ def delimited_kernel(bytes marker not None, *, bint carriage_return, bytes writt
     return _Delimited(marker, carriage_return, written)
 
 
+def skip_frames(data, Py_ssize_t start, int kind, Py_ssize_t largest):
+    """Return where a run of whole frames of one kind ends, that begins at ``start``."""
+    cdef Py_buffer view
+    cdef const unsigned char* text
+    cdef Py_ssize_t length
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        text = <const unsigned char*>view.buf
+        while 0 <= start <= view.len - 5:
+            length = <Py_ssize_t>min(_unsigned(text + start, 4, True), <uint64_t>PY_SSIZE_T_MAX)
+            if text[start + 4] != kind or not 0 < length <= view.len - start - 4 or length - 1 > largest:
+                break
+            start += 4 + length
+    finally:
+        PyBuffer_Release(&view)
+    return start
+
+
 cdef inline uint64_t _unsigned(const unsigned char* field, int width, bint big) noexcept:
     cdef uint64_t value = 0
     cdef int place
@@ -380,7 +399,8 @@ cdef class Buffer(Inbox):
     cdef PyObject* large
     cdef Py_ssize_t filled, total, large_begin
     cdef bytes head
-    cdef Py_ssize_t needed
+    cdef Py_ssize_t needed, left
+    cdef readonly Py_ssize_t count
     # What split() wants back, if anything.
     cdef object place
     cdef bint resumed
@@ -391,6 +411,7 @@ cdef class Buffer(Inbox):
         self.data = _NOTHING_HERE
         self.head = b""
         self.needed = 1
+        self.left = PY_SSIZE_T_MAX
 
     def __init__(self, run, limit):
         self.run = run
@@ -418,6 +439,15 @@ cdef class Buffer(Inbox):
     def resume(self, place):
         self.place = place
         self.resumed = bool(place)
+
+    @property
+    def budget(self):
+        """Bytes that ``pop`` and ``cut`` may hand out, frames and all."""
+        return self.left
+
+    @budget.setter
+    def budget(self, size):
+        self.left = PyNumber_AsSsize_t(size, NULL)
 
     @property
     def buffered(self):
@@ -475,11 +505,11 @@ cdef class Buffer(Inbox):
         if self.shut or self.kernel is None or self._size() < self.needed or self.resumed:
             return None
         if self.large != NULL:
-            return self._pop_large() if self.filled == self.total else None
-        if self._find(&span) != WHOLE:
+            return self._pop_large() if self.filled == self.total and self._large_size() <= self.left else None
+        if self._find(&span) != WHOLE or span.end - self.position > self.left:
             return None
         message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + span.begin, span.stop - span.begin)
-        self._advance(span.end)
+        self._advance(span.end, 1)
         return message
 
     def cut(self, count):
@@ -495,7 +525,7 @@ cdef class Buffer(Inbox):
         if self.kernel is None:
             return self._run_foreign(count)
         if self.large != NULL:
-            if left > 0 and self.filled == self.total:
+            if left > 0 and self.filled == self.total and self._large_size() <= self.left:
                 messages.append(<object>self.large)
                 self._pop_large()
             return messages
@@ -504,13 +534,13 @@ cdef class Buffer(Inbox):
         size = PyByteArray_GET_SIZE(self.data)
         while left > 0 and start < size:
             found = self.kernel.find(self.data, <const unsigned char*>text, start, size, self.most, &span)
-            if found != WHOLE:
+            if found != WHOLE or span.end - self.position > self.left:
                 break
             messages.append(PyBytes_FromStringAndSize(text + span.begin, span.stop - span.begin))
             start = span.end
             left -= 1
         if start > self.position:
-            self._advance(start)
+            self._advance(start, PyList_GET_SIZE(messages))
         if found == PART:
             self._expect(&span)
         return messages
@@ -538,14 +568,14 @@ cdef class Buffer(Inbox):
             raise ValueError("the buffer has been changed")
         if message is None:
             message = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + start, stop - start)
-        self._advance(end)
+        self._advance(end, 1)
         return message
 
     def skip(self, Py_ssize_t end):
         """Forget what stands in front of this place of ``front()``."""
         if not 0 <= end <= PyByteArray_GET_SIZE(self.data):
             raise ValueError("the buffer has been changed")
-        self._advance(end)
+        self._advance(end, 0)
 
     def unused(self):
         """Return a copy of the bytes."""
@@ -557,6 +587,9 @@ cdef class Buffer(Inbox):
 
     cdef inline Py_ssize_t _size(self) noexcept:
         return PyByteArray_GET_SIZE(self.data) - self.position + self.filled + PyBytes_GET_SIZE(self.head)
+
+    cdef inline Py_ssize_t _large_size(self) noexcept:
+        return PyBytes_GET_SIZE(self.head) + self.total
 
     cdef inline char* _place(self) noexcept:
         """Return where the next byte of the large message goes."""
@@ -591,12 +624,14 @@ cdef class Buffer(Inbox):
     cdef list _run_foreign(self, count):
         cdef list messages
         cdef Py_ssize_t position
+        if self.left < self._size():
+            count = min(count, 1)
         messages, position = self.run(self.data, self.position, self.most, count)
-        if not messages:
+        if not messages or position - self.position > self.left:
             return []
         if not self.position <= position <= PyByteArray_GET_SIZE(self.data):
             raise ValueError(f"{self.run!r} is wrong: it went to {position}, where no message can end")
-        self._advance(position)
+        self._advance(position, PyList_GET_SIZE(messages))
         return messages
 
     cdef int _append(self, const char* text, Py_ssize_t size) except -1:
@@ -613,8 +648,10 @@ cdef class Buffer(Inbox):
         memcpy(PyByteArray_AS_STRING(self.data) + rest, text, <size_t>size)
         return 0
 
-    cdef int _advance(self, Py_ssize_t end) except -1:
-        """Forget what has been cut."""
+    cdef int _advance(self, Py_ssize_t end, Py_ssize_t count) except -1:
+        """Forget what has been cut, so many messages."""
+        self.left -= end - self.position
+        self.count += count
         if end and end == PyByteArray_GET_SIZE(self.data):  # an idle connection keeps no memory
             self.data = _NOTHING_HERE
             end = 0
@@ -630,7 +667,8 @@ cdef class Buffer(Inbox):
 
     cdef object _pop_large(self):
         cdef object message = <object>self.large
-        self._advance(self.position)
+        self.left -= self._large_size()
+        self._advance(self.position, 1)
         self._forget_large()
         return message
 
@@ -691,6 +729,7 @@ cdef class Outgoing:
     cdef PyObject* small
     cdef Py_ssize_t used
     cdef readonly Py_ssize_t size
+    cdef public Py_ssize_t credit, count
     cdef public bint shut
 
     def __init__(self, framing, largest, high):
@@ -704,23 +743,36 @@ cdef class Outgoing:
 
     def push(self, message):
         """Encode a message, if that is easy, and say whether it was."""
+        return self._push(message, PY_SSIZE_T_MAX) >= 0
+
+    def spend(self, message):
+        """Encode a message, if that is easy and there is credit for it, and say whether it was."""
+        cdef Py_ssize_t written = self._push(message, self.credit)
+        if written < 0:
+            return False
+        self.credit -= written
+        self.count += 1
+        return True
+
+    cdef inline Py_ssize_t _push(self, message, Py_ssize_t most) except -2:
+        """Encode a message into so many bytes at most, and say how many; -1 if that is not easy."""
         cdef Py_ssize_t size, written
         if self.shut or self.kernel is None or not PyBytes_CheckExact(message) or self.size >= self.high:
-            return False
+            return -1
         size = PyBytes_GET_SIZE(message)
         if size > self.most:
-            return False
+            return -1
         self._make_room(size + self.kernel.overhead)
         written = self.kernel.write(
             <unsigned char*>PyBytes_AS_STRING(<object>self.small) + self.used,
             <const unsigned char*>PyBytes_AS_STRING(message),
             size,
         )
-        if written < 0:
-            return False
+        if not 0 <= written <= most:
+            return -1
         self.used += written
         self.size += written
-        return True
+        return written
 
     def put(self, parts):
         """Add a message that has been encoded."""

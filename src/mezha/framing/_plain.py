@@ -5,8 +5,10 @@ faultless message, and leaves the judgement to ``Framing.split``. So it knows no
 right; but the twins stop at the same places. Slices of bytes are messages as they are, and cost the least.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from itertools import repeat
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from mezha.errors import LocalProtocolError
@@ -16,12 +18,25 @@ from mezha.framing.unsigned import packer, unpacker
 if TYPE_CHECKING:
     from mezha.framing.base import Framing
 
-__all__ = ["Buffer", "Outgoing", "delimited_kernel", "fixed_kernel", "length_kernel", "netstring_run", "varint_run"]
+__all__ = [
+    "Buffer",
+    "Outgoing",
+    "delimited_kernel",
+    "fixed_kernel",
+    "length_kernel",
+    "netstring_run",
+    "skip_frames",
+    "varint_run",
+]
 
 #: Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
 _JOIN_BELOW = 8192
 #: How many messages to cut when one is asked for.
 _AHEAD = 32
+#: The header of a frame of the mezha protocol.
+_HEADER = Struct(">IB").unpack_from
+#: More bytes than there are.
+_UNLIMITED = sys.maxsize
 
 
 class Kernel:
@@ -182,6 +197,27 @@ def netstring_run(data: bytes | bytearray, start: int, limit: int, count: int) -
     return messages, start
 
 
+def skip_frames(data: Data, start: int, kind: int, largest: int) -> int:
+    """Return where a run of whole frames of one kind ends, that begins at ``start``.
+
+    ::
+
+        +---------------------+--------+----------------------------------------+
+        |  length, big-endian |  kind  |  length - 1 bytes, at most ``largest`` |
+        +---------------------+--------+----------------------------------------+
+               4 bytes          1 byte
+    """
+    end = len(data)
+    last = end - 5
+    while start <= last:
+        length, sort = _HEADER(data, start)
+        stop = start + 4 + length
+        if sort != kind or stop > end or not 0 < length <= largest + 1:
+            break
+        start = stop
+    return start
+
+
 class Buffer:
     """Bytes received and not handed out yet, and what cuts messages off their front."""
 
@@ -189,6 +225,8 @@ class Buffer:
         "_ahead",
         "_ahead_count",
         "_ahead_end",
+        "_budget",
+        "_count",
         "_data",
         "_limit",
         "_position",
@@ -212,6 +250,9 @@ class Buffer:
         self._ahead: list[bytes] = []
         self._ahead_count = 0
         self._ahead_end = 0
+        # Both as of the last _settle().
+        self._budget = _UNLIMITED
+        self._count = 0
         #: Bytes that have to be here before it is worth looking.
         self.need = 1
         #: Where split() has to go on with its search; a kernel would begin it anew.
@@ -228,6 +269,25 @@ class Buffer:
         """Bytes fed and not yet handed out in a message."""
         self._settle()
         return len(self._data) - self._position
+
+    @property
+    def budget(self) -> int:
+        """Bytes that ``pop`` and ``cut`` may hand out, frames and all: a message that has more is left for others.
+
+        With less of it than is here, ``cut`` may return one message where there are more.
+        """
+        self._settle()
+        return self._budget
+
+    @budget.setter
+    def budget(self, size: int) -> None:
+        self._settle()
+        self._budget = size
+
+    @property
+    def count(self) -> int:
+        """Messages handed out."""
+        return self._count + self._ahead_count - len(self._ahead)
 
     def feed(self, data: Data) -> None:
         """Add bytes that arrived; they are copied. ``b""`` says that the stream has ended, as ``recv`` does.
@@ -268,12 +328,15 @@ class Buffer:
             return None
         if not self._ahead:
             self._settle()
-            if self._run is None or self.resume or len(self._data) - self._position < self.need:
+            here = len(self._data) - self._position
+            if self._run is None or self.resume or here < self.need:
                 return None
-            self._ahead, self._ahead_end = self._run(self._data, self._position, self._limit, _AHEAD)
-            if not self._ahead:
+            ahead = 1 if self._budget < here else _AHEAD
+            messages, end = self._run(self._data, self._position, self._limit, ahead)
+            if not messages or end - self._position > self._budget:
                 return None
-            self._ahead_count = len(self._ahead)
+            self._ahead, self._ahead_end = messages, end
+            self._ahead_count = len(messages)
             self._ahead.reverse()
         self.moved = True
         return self._ahead.pop()
@@ -284,9 +347,13 @@ class Buffer:
         # A kernel searches from the front: where split() has begun to search, it has to go on.
         if self.resume or self.shut or self._run is None or len(self._data) - self._position < self.need:
             return []
+        if self._budget < len(self._data) - self._position:
+            count = min(count, 1)
         messages, position = self._run(self._data, self._position, self._limit, count)
+        if position - self._position > self._budget:
+            return []
         if messages:
-            self._advance(position)
+            self._advance(position, len(messages))
             self.moved = True
         return messages
 
@@ -309,12 +376,13 @@ class Buffer:
         if message is None:
             with memoryview(self._data) as view:
                 message = bytes(view[start:stop])
-        self.skip(end)
+        self._advance(end, 1)
+        self.moved = True
         return message
 
     def skip(self, end: int) -> None:
         """Forget what stands in front of this place of ``front()``."""
-        self._advance(end)
+        self._advance(end, 0)
         self.moved = True
 
     def unused(self) -> bytes:
@@ -327,15 +395,17 @@ class Buffer:
         if self._ahead_count:
             assert self._run
             end = self._ahead_end
+            handed_out = self._ahead_count - len(self._ahead)
             if self._ahead:
-                handed_out = self._ahead_count - len(self._ahead)
                 _, end = self._run(self._data, self._position, self._limit, handed_out)
             self._ahead = []
             self._ahead_count = 0
-            self._advance(end)
+            self._advance(end, handed_out)
 
-    def _advance(self, end: int) -> None:
-        """Forget what has been cut."""
+    def _advance(self, end: int, count: int) -> None:
+        """Forget what has been cut, so many messages."""
+        self._budget -= end - self._position
+        self._count += count
         if end == len(self._data):  # an idle connection keeps no memory
             self._data, end = b"", 0
         self._position = end
@@ -346,7 +416,7 @@ class Buffer:
 class Outgoing:
     """Messages encoded and not yet handed over."""
 
-    __slots__ = ("_encode", "_high", "_largest", "_parts", "_small", "_write", "shut", "size")
+    __slots__ = ("_encode", "_high", "_largest", "_parts", "_small", "_write", "count", "credit", "shut", "size")
 
     def __init__(self, framing: "Framing", largest: int, high: int) -> None:
         run = framing.run()
@@ -356,6 +426,9 @@ class Outgoing:
         self._high = high
         self._parts: list[Data] = []
         self._small: list[Data] = []  # the last of the parts, not joined yet
+        #: Bytes that ``spend`` may still add, frames and all; and messages that it has added.
+        self.credit = 0
+        self.count = 0
         #: Bytes that ``collect`` would return.
         self.size = 0
         #: Nothing is pushed any more.
@@ -376,6 +449,22 @@ class Outgoing:
             self.put(self._encode(message))
         except LocalProtocolError:
             return False
+        return True
+
+    def spend(self, message: object) -> bool:
+        """Encode a message, if that is easy and there is credit for it, and say whether it was."""
+        if self.shut or type(message) is not bytes or len(message) > self._largest or self.size >= self._high:
+            return False
+        try:
+            parts = self._encode(message)
+        except LocalProtocolError:
+            return False
+        size = sum(map(len, parts))
+        if size > self.credit:
+            return False
+        self.put(parts)
+        self.credit -= size
+        self.count += 1
         return True
 
     def put(self, parts: Sequence[Data]) -> None:

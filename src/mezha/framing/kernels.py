@@ -16,6 +16,7 @@ __all__ = [
     "fixed_kernel",
     "length_kernel",
     "netstring_run",
+    "skip_frames",
     "varint_run",
 ]
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING or not accelerated:
         fixed_kernel,
         length_kernel,
         netstring_run,
+        skip_frames,
         varint_run,
     )
 else:
@@ -40,5 +42,6 @@ else:
         fixed_kernel,
         length_kernel,
         netstring_run,
+        skip_frames,
         varint_run,
     )

@@ -12,6 +12,7 @@ _STRANGERS: tuple[tuple[bytes, str], ...] = (
     (b"SSH-", "an SSH banner"),
     (b"\x16\x03", "a TLS ClientHello: the peer wants TLS, and this side speaks plain TCP"),
     (b"\x15\x03", "a TLS alert: the peer speaks TLS, and this side plain TCP"),
+    (b"\x8dMZH\r\n\x1a\n", "the mezha protocol: the peer was opened without framing=, and this side with one"),
     (b"220 ", "the greeting of an SMTP or FTP server"),
     (b"220-", "the greeting of an SMTP or FTP server"),
 )

@@ -66,8 +66,12 @@ class Driver:
         self._unsent = memoryview(b"")  # handed over by the engine, and the line had no room for it
         self._heard_end = False
         self._told = False  # it is known on this side that the connection broke
-        #: The program has said that this was all.
+        self._gone = False  # and nobody is here any more
+        self._closed = False
+        self._close_by = math.inf
+        #: The byte stream is to be ended, behind what there is.
         self.ended = False
+        engine.begin(timeline.now)
 
     @property
     def queued(self) -> int:
@@ -93,7 +97,7 @@ class Driver:
             data, self._unsent = self._unsent[:room], self._unsent[room:]
             time.note(self._name, "sends", data)
             out.put(data, time.now)
-        if not (out.ended or out.broken) and (self.ended or engine.state in (State.WE_ENDED, State.CLOSED)):
+        if not (out.ended or out.broken) and (self.ended or self._left or self._half_closed):
             time.note(self._name, "ends")
             out.end(time.now)
 
@@ -128,36 +132,59 @@ class Driver:
             engine.receive(item if space is None else space[: len(item)], time.now)
 
     def deadline(self) -> float:
-        """Say when the engine's deadline is: inf for none."""
-        deadline = None if self._engine.state is State.CLOSED else self._engine.deadline()
-        return math.inf if deadline is None else deadline
+        """Say when the engine's deadline is, or that of its closing: inf for none."""
+        if self._gone or self._left:
+            return math.inf
+        deadline = self._engine.deadline()
+        return self._close_by if deadline is None else min(deadline, self._close_by)
 
     def expire(self) -> None:
-        """Tell the engine that its deadline has passed.
+        """Tell the engine that its deadline has passed; or give up closing in order.
 
         Raises:
             AssertionError: it is still the same; a driver would spin.
 
         """
         now, deadline = self._time.now, self._engine.deadline()
+        if now >= self._close_by:
+            self.reset()
+            return
         self._time.note(self._name, "is due")
         self._engine.expire(now)
         if self._engine.deadline() == deadline:
             raise AssertionError(f"the deadline {deadline} has passed, and expire({now}) left it as it was")
 
+    def close(self, code: int, reason: str, within: float) -> None:
+        """Close: go on until the engine has finished, but not for longer than so many seconds."""
+        self._closed = True
+        self._close_by = min(self._close_by, self._time.now + within)
+        self._engine.close(code, reason)
+
     def reset(self) -> None:
         """Cut the connection."""
         self._time.note(self._name, "resets")
-        self._told = True
+        self._told = self._gone = self._closed = True
         self._engine.close()
+        self._engine.lost(ConnectionAbortedError(errno.ECONNABORTED, "cut on this side"))
         self._engine.outgoing()
         self._unsent = memoryview(b"")
         self._out.reset(self._time.now)
 
     @property
+    def _half_closed(self) -> bool:
+        """Whether the engine of a bare framing was told the end past this driver."""
+        return self._engine.state is State.WE_ENDED and not self._engine.unattended
+
+    @property
+    def _left(self) -> bool:
+        """Whether this side has closed, and the engine wants to hear nothing more."""
+        closed = self._closed or (not self._engine.unattended and self._engine.state is State.CLOSED)
+        return closed and self._engine.finished()
+
+    @property
     def _deaf(self) -> bool:
-        """Whether this side has closed, and the other may not know."""
-        return self._engine.state is State.CLOSED and not self._heard_end
+        """Whether nobody listens on this side, and the other may not know."""
+        return (self._gone or self._left) and not self._heard_end
 
     def _break(self) -> None:
         """Tell the engine that the connection broke, and the other side, if it does not know."""

@@ -195,12 +195,15 @@ class Side:
 
     def end(self) -> None:
         """End this side's stream, behind what is queued; it can still receive (half-close)."""
-        self.engine.end()
-        self._driver.ended = True
+        if self.engine.end():
+            self._driver.ended = True
 
-    def close(self) -> None:
-        """Close: what is queued still goes out. What arrives when it has is answered by a reset, as systems do."""
-        self.engine.close()
+    def close(self, code: int = 0, reason: str = "", *, within: float = 10.0) -> None:
+        """Close: what is queued still goes out. What arrives when it has is answered by a reset, as systems do.
+
+        A session takes leave of the other side first, and cuts the line if that takes longer than ``within`` seconds.
+        """
+        self._driver.close(code, reason, within)
 
     def reset(self) -> None:
         """Cut the connection: what is queued is gone, and the other side hears of it after what is under way."""

@@ -36,9 +36,11 @@ class Case:
     law: Law
     flavour: Flavour
     transport: str
+    #: In a bare framing, or else in the mezha protocol.
+    bare: bool = True
 
     def __str__(self) -> str:
-        return f"{self.law.name}-{self.flavour.name}-{self.transport}"
+        return f"{self.law.name}-{self.flavour.name}-{self.transport}{'' if self.bare else '-session'}"
 
     def hold(self, path: Path) -> None:
         """Check it, with a directory for Unix sockets. Nothing is left running, or open.
@@ -47,13 +49,23 @@ class Case:
             AssertionError: the law does not hold. Other exceptions mean the same: the flavour raised what it must not.
 
         """
-        with open_net(self.flavour, self.transport, path) as net:
+        with open_net(self.flavour, self.transport, path, bare=self.bare) as net:
             self.law.hold(net)
 
 
 def cases(flavour: Flavour, transports: Iterable[str] = TRANSPORTS) -> list[Case]:
-    """List what is to be checked: every law on each of these transports (tcp, unix, tls) on which it holds."""
-    return [Case(law, flavour, transport) for law in LAWS for transport in transports if transport in law.transports]
+    """List what is to be checked: every law on each of these transports (tcp, unix, tls) on which it holds.
+
+    Most are checked twice: in a bare framing, and in the mezha protocol.
+    """
+    return [
+        Case(law, flavour, transport, bare)
+        for law in LAWS
+        for transport in transports
+        if transport in law.transports
+        for bare, holds in ((True, law.bare), (False, law.session))
+        if holds
+    ]
 
 
 def check_flavour(flavour: Flavour, transports: Iterable[str] = TRANSPORTS) -> None:
@@ -69,5 +81,6 @@ def check_flavour(flavour: Flavour, transports: Iterable[str] = TRANSPORTS) -> N
                 case.hold(Path(directory))
             except Exception as error:
                 raise AssertionError(
-                    f"the flavour {flavour.name} breaks the law {case.law.name!r} on {case.transport}: {error}"
+                    f"the flavour {flavour.name} breaks the law {case.law.name!r} on {case.transport}"
+                    f"{'' if case.bare else ', with the session on'}: {error}"
                 ) from error

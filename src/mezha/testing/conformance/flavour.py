@@ -15,6 +15,7 @@ from typing import Any
 from mezha.engine import Engine, State
 from mezha.errors import ClosedByPeer
 from mezha.framing import Data
+from mezha.session import Ending
 
 __all__ = ["PATIENCE", "Flavour", "InThread", "Listener", "Peer", "until", "until_stalled"]
 
@@ -123,7 +124,7 @@ class Peer(ABC):
         """End this side's stream."""
 
     @abstractmethod
-    async def close(self) -> None:
+    async def close(self, code: int = 0, reason: str = "") -> Ending | None:
         """Close it, in order."""
 
     @abstractmethod

@@ -23,8 +23,9 @@ from mezha import Framing, LengthPrefixed
 from mezha.framing import Data
 from mezha.testing.conformance import certificates
 from mezha.testing.conformance.flavour import PATIENCE, Flavour, Listener, Peer
+from mezha.testing.conformance.speech import Bare, Mezha, Speech
 
-__all__ = ["LAWS", "PLAIN", "U32", "Law", "Net", "Raw", "frames", "law", "messages_in", "open_net"]
+__all__ = ["LAWS", "PLAIN", "U32", "Law", "Net", "Raw", "law", "open_net"]
 
 T = TypeVar("T")
 
@@ -37,31 +38,15 @@ U32 = LengthPrefixed(4)
 _THREADS = 64
 
 
-def frames(messages: Iterable[bytes], framing: Framing = U32) -> bytes:
-    """Return the stream that carries these messages."""
-    return b"".join(b"".join(framing.encode(message)) for message in messages)
-
-
-def messages_in(stream: Data, framing: Framing = U32) -> list[bytes]:
-    """Return the messages that a stream carries, to the end.
-
-    Raises:
-        RemoteProtocolError: it is torn.
-
-    """
-    decoder = framing.decoder(limit=1 << 30)
-    if stream:
-        decoder.feed(stream)
-    decoder.feed(b"")
-    return list(decoder)
-
-
 class Raw:
-    """A scripted peer: a plain socket that knows nothing of messages. What may wait is done in a thread."""
+    """A scripted peer: a plain socket, and what is said over it. What may wait is done in a thread."""
 
-    def __init__(self, sock: socket.socket, net: "Net") -> None:
+    def __init__(self, sock: socket.socket, net: "Net", framing: Framing | None) -> None:
         self.socket = sock
         self._in_thread = net.in_thread
+        self._speech = net.speech(framing)
+        self._said_goodbye = False
+        self.push(self._speech.opening)
 
     def push(self, data: bytes) -> None:
         """Send a little, for which there is room."""
@@ -75,7 +60,21 @@ class Raw:
 
         def read() -> bytes:
             data = bytearray()
-            while len(data) < count and (more := self.socket.recv(min(count - len(data), 1 << 20))):
+            while len(data) < count and (more := self._recv(min(count - len(data), 1 << 20))):
+                data += more
+            return bytes(data)
+
+        data: bytes = await self._in_thread(read)
+        return data
+
+    async def read_until(self, count: int) -> bytes:
+        """Read until so many messages have been heard since the beginning; fail at the end."""
+
+        def read() -> bytes:
+            data = bytearray()
+            while len(self._speech.messages) < count:
+                more = self._recv(1 << 16)
+                assert more, f"the stream ended after {len(self._speech.messages)} messages"
                 data += more
             return bytes(data)
 
@@ -83,17 +82,17 @@ class Raw:
         return data
 
     async def read_all(self) -> bytes:
-        """Read to the end, and answer the goodbye of TLS."""
+        """Read to the end, and answer the goodbyes."""
         data = await self.read(1 << 40)
         if isinstance(self.socket, ssl.SSLSocket):
-            self.end()
+            self._end()
         return data
 
     def sip(self, count: int) -> bytes:
         """Read some of what is there, without waiting."""
         self.socket.setblocking(False)
         try:
-            return self.socket.recv(count)
+            return self._recv(count)
         except (BlockingIOError, ssl.SSLWantReadError):
             return b""
         finally:
@@ -104,12 +103,30 @@ class Raw:
         assert await self._in_thread(select.select, [self.socket], [], [], PATIENCE) != ([], [], [])
 
     def end(self) -> None:
-        """End this side's stream."""
+        """Say goodbye, and end this side's stream."""
+        self._say_goodbye()
+        self._end()
+
+    def _recv(self, count: int) -> bytes:
+        data = self.socket.recv(count)
+        if data:
+            self._speech.hear(data)
+        if self._speech.ended:
+            self._say_goodbye()
+        return data
+
+    def _say_goodbye(self) -> None:
+        if not self._said_goodbye:
+            self._said_goodbye = True
+            with suppress(OSError):  # the other side may be gone
+                self.push(self._speech.goodbye)
+
+    def _end(self) -> None:
         if not isinstance(self.socket, ssl.SSLSocket):
             self.socket.shutdown(socket.SHUT_WR)
             return
         self.socket.setblocking(False)
-        with suppress(ssl.SSLWantReadError):  # the goodbye is said; nobody has to wait for the answer
+        with suppress(ssl.SSLError):  # the goodbye is said; nobody has to wait for the answer, or to have heard all
             self.socket.unwrap()
         self.socket.setblocking(True)
 
@@ -127,11 +144,16 @@ class Raw:
 
 
 class Net:
-    """A flavour on a transport."""
+    """A flavour on a transport, in a bare framing or in the mezha protocol."""
 
-    def __init__(self, flavour: Flavour, transport: str, path: Path, runner: asyncio.Runner) -> None:
+    def __init__(
+        self, flavour: Flavour, transport: str, path: Path, runner: asyncio.Runner, *, bare: bool = True
+    ) -> None:
         self.flavour = flavour
         self.transport = transport
+        self.bare = bare
+        #: What is spoken where a law does not care: ``None`` is the mezha protocol.
+        self.usual = U32 if bare else None
         self._tls = certificates.server() if transport == "tls" else None
         self._client_tls = certificates.client() if transport == "tls" else None
         self._path = path
@@ -154,15 +176,39 @@ class Net:
         call = functools.partial(function, *arguments, **options)
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
-    async def listen(self, framing: Framing = U32, **options: Any) -> Listener:
+    def speech(self, framing: Framing | None = None) -> Speech:
+        """Return how a scripted peer speaks, which has heard nothing yet."""
+        framing = framing or self.usual
+        return Mezha() if framing is None else Bare(framing)
+
+    def frames(self, messages: Iterable[bytes], framing: Framing | None = None) -> bytes:
+        """Return the stream that carries these messages, without an opening."""
+        return self.speech(framing).frames(messages)
+
+    def messages_in(self, stream: Data) -> list[bytes]:
+        """Return the messages that a stream carries, to the end.
+
+        Raises:
+            RemoteProtocolError: it is torn.
+
+        """
+        speech = self.speech()
+        if stream:
+            speech.hear(stream)
+        speech.hear(b"")
+        return speech.messages
+
+    async def listen(self, framing: Framing | None = None, **options: Any) -> Listener:
         """Listen at a place of its own."""
+        framing = framing or self.usual
         place: tuple[Any, ...] = ("127.0.0.1", 0)
         if self.transport == "unix":
             place, options["unix"] = (), self._path / f"{next(self._numbers)}.sock"
         return await self.flavour.listen(self.in_thread, *place, framing=framing, tls=self._tls, **options)
 
-    async def connect(self, listener: Listener, framing: Framing = U32, **options: Any) -> Peer:
+    async def connect(self, listener: Listener, framing: Framing | None = None, **options: Any) -> Peer:
         """Connect to a listener."""
+        framing = framing or self.usual
         place: Any = listener.sockets[0].getsockname()
         if self.transport == "unix":
             place, options["unix"] = (), place
@@ -170,7 +216,9 @@ class Net:
         self._peers.append(peer)
         return peer
 
-    async def connect_raw(self, listener: Listener, *, buffers: int | None = None) -> Raw:
+    async def connect_raw(
+        self, listener: Listener, framing: Framing | None = None, *, buffers: int | None = None
+    ) -> Raw:
         """Connect a scripted peer to a listener."""
 
         def connect() -> socket.socket:
@@ -182,7 +230,7 @@ class Net:
                 return sock
             return self._client_tls.wrap_socket(sock, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
 
-        raw = Raw(await self.in_thread(connect), self)
+        raw = Raw(await self.in_thread(connect), self, framing)
         self._raws.append(raw)
         return raw
 
@@ -192,7 +240,7 @@ class Net:
         return peer
 
     @asynccontextmanager
-    async def pair(self, framing: Framing = U32, **options: Any) -> AsyncGenerator[tuple[Peer, Peer]]:
+    async def pair(self, framing: Framing | None = None, **options: Any) -> AsyncGenerator[tuple[Peer, Peer]]:
         """Connect two peers of the flavour."""
         listener = await self.listen(framing, **options)
         try:
@@ -204,14 +252,16 @@ class Net:
 
     @asynccontextmanager
     async def raw_pair(
-        self, framing: Framing = U32, *, buffers: int | None = None, **options: Any
+        self, framing: Framing | None = None, *, buffers: int | None = None, **options: Any
     ) -> AsyncGenerator[tuple[Raw, Peer]]:
         """Connect a scripted peer and a peer of the flavour; the system holds about ``buffers`` bytes between them."""
         listener = await self.listen(framing, **options)
         try:
             for sock in listener.sockets if buffers else ():
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers)  # can only be set before
-            raw, peer = await asyncio.gather(self.connect_raw(listener, buffers=buffers), self.accept(listener))
+            raw, peer = await asyncio.gather(
+                self.connect_raw(listener, framing, buffers=buffers), self.accept(listener)
+            )
             if buffers:
                 peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)
                 raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)
@@ -250,6 +300,9 @@ class Law:
 
     check: Callable[[Net], Coroutine[Any, Any, None] | None]
     transports: tuple[str, ...]
+    #: Whether it holds in a bare framing, and in the mezha protocol.
+    bare: bool = True
+    session: bool = True
 
     @property
     def name(self) -> str:
@@ -265,22 +318,22 @@ LAWS: list[Law] = []
 _Check = TypeVar("_Check", bound=Callable[[Net], Coroutine[Any, Any, None] | None])
 
 
-def law(*transports: str) -> Callable[[_Check], _Check]:
-    """Enter a law; it holds on these transports, or on all."""
+def law(*transports: str, only: str = "") -> Callable[[_Check], _Check]:
+    """Enter a law; it holds on these transports, or on all; ``only`` in a bare framing, or in the session."""
 
     def enter(check: _Check) -> _Check:
-        LAWS.append(Law(check, transports or TRANSPORTS))
+        LAWS.append(Law(check, transports or TRANSPORTS, only != "session", only != "bare"))
         return check
 
     return enter
 
 
 @contextmanager
-def open_net(flavour: Flavour, transport: str, path: Path) -> Generator[Net]:
+def open_net(flavour: Flavour, transport: str, path: Path, *, bare: bool = True) -> Generator[Net]:
     """Make a net, and see to it that nothing is left of what was done there: no task, no thread, no open socket."""
     threads = set(threading.enumerate())
     with asyncio.Runner(loop_factory=flavour.new_loop) as runner:
-        net = Net(flavour, transport, path, runner)
+        net = Net(flavour, transport, path, runner, bare=bare)
         try:
             yield net
             left = runner.run(net.left())

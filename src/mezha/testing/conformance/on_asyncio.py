@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import mezha.asyncio
 from mezha.framing import Data
+from mezha.session import Ending
 from mezha.testing.conformance.flavour import Flavour, InThread, Listener, Peer
 
 __all__ = ["Asyncio", "AsyncioListener", "AsyncioPeer"]
@@ -36,7 +37,7 @@ class AsyncioPeer(Peer):
 
     @property
     def stalled(self) -> bool:
-        return bool(self._driver._writers)  # pyright: ignore[reportPrivateUsage]
+        return self._driver.line is not None
 
     async def recv(self) -> bytes:
         return await self.peer.recv()
@@ -77,8 +78,8 @@ class AsyncioPeer(Peer):
     async def send_eof(self) -> None:
         await self.peer.send_eof()
 
-    async def close(self) -> None:
-        await self.peer.close()
+    async def close(self, code: int = 0, reason: str = "") -> Ending | None:
+        return await self.peer.close(code, reason)
 
     def abort(self) -> None:
         self.peer.abort()

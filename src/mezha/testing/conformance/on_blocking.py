@@ -1,11 +1,13 @@
 """The blocking flavour as the conformance suite sees it: its calls are made in threads."""
 
+import threading
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import mezha.blocking
 from mezha.errors import SendTimeout
 from mezha.framing import Data
+from mezha.session import Ending
 from mezha.testing.conformance.flavour import Flavour, InThread, Listener, Peer
 
 __all__ = ["Blocking"]
@@ -28,15 +30,22 @@ class BlockingPeer(Peer):
 
     @property
     def queued(self) -> int:
+        if (driver := self._peer._driver) is not None:  # pyright: ignore[reportPrivateUsage]
+            unsent = sum(map(len, driver._unsent))  # pyright: ignore[reportPrivateUsage]
+            return self.engine.outgoing_size + unsent + self._peer._wire.size  # pyright: ignore[reportPrivateUsage]
         unsent = sum(map(len, self._peer._unsent))  # pyright: ignore[reportPrivateUsage]
         return self.engine.outgoing_size + unsent + self._peer._wire.size  # pyright: ignore[reportPrivateUsage]
 
     @property
     def receiving(self) -> bool:
+        if (driver := self._peer._driver) is not None:  # pyright: ignore[reportPrivateUsage]
+            return driver._watched  # pyright: ignore[reportPrivateUsage]
         return self._peer._receiving.locked()  # pyright: ignore[reportPrivateUsage]
 
     @property
     def stalled(self) -> bool:
+        if (driver := self._peer._driver) is not None:  # pyright: ignore[reportPrivateUsage]
+            return driver._sending.locked()  # pyright: ignore[reportPrivateUsage]
         return self._peer._sending.locked()  # pyright: ignore[reportPrivateUsage]
 
     async def recv(self) -> bytes:
@@ -78,8 +87,9 @@ class BlockingPeer(Peer):
     async def send_eof(self) -> None:
         await self._in_thread(self._peer.send_eof)
 
-    async def close(self) -> None:
-        await self._in_thread(self._peer.close)
+    async def close(self, code: int = 0, reason: str = "") -> Ending | None:
+        ending: Ending | None = await self._in_thread(self._peer.close, code, reason)
+        return ending
 
     def abort(self) -> None:
         self._peer.abort()
@@ -115,3 +125,6 @@ class Blocking(Flavour):
     async def listen(self, in_thread: InThread, *place: Any, **options: Any) -> Listener:
         listener: mezha.blocking.Listener = await in_thread(mezha.blocking.listen, *place, **options)
         return BlockingListener(listener, in_thread)
+
+    def keeps(self, thread: threading.Thread) -> bool:
+        return thread.name == "mezha keeper"

@@ -11,7 +11,9 @@ from outcome import Outcome
 
 import mezha.trio
 from mezha.framing import Data
+from mezha.session import Ending
 from mezha.testing.conformance.flavour import Flavour, InThread, Listener, Peer
+from mezha.trio.session import SessionReader
 
 __all__ = ["Trio"]
 
@@ -105,7 +107,8 @@ class TrioPeer(Peer):
 
     @property
     def receiving(self) -> bool:
-        return self._driver.reader.reading
+        reader = self._driver.reader
+        return reader.awaited if isinstance(reader, SessionReader) else reader.reading
 
     @property
     def stalled(self) -> bool:
@@ -154,8 +157,8 @@ class TrioPeer(Peer):
     async def send_eof(self) -> None:
         await self._call(self._peer.send_eof)
 
-    async def close(self) -> None:
-        await self._call(self._peer.close)
+    async def close(self, code: int = 0, reason: str = "") -> Ending | None:
+        return await self._call(self._peer.close, code, reason)
 
     def abort(self) -> None:
         self._peer.abort()
