@@ -70,6 +70,21 @@ class Talking:
         """
         return Incoming(self._talk(), timeout)
 
+    def retire(self) -> None:
+        """Have the connection closed as soon as nothing is under way, because this side goes away.
+
+        Messages that are here are still handed out, and requests answered; then ``recv`` raises ``ClosedByUs``, and
+        the peer is told (code 1, GOING_AWAY). Call ``close`` in any case.
+        """
+        self._talk().retire()
+
+    def dismiss(self) -> None:
+        """Say goodbye now, because this side goes away, and do not wait for the answer.
+
+        Whoever sends or receives raises ``ClosedByUs``. Call ``close`` in any case: it waits for the answer.
+        """
+        self._talk().dismiss()
+
     @property
     def ending(self) -> Ending | None:
         """How the connection ended, and what was delivered; ``None`` while it goes on, or if it is a bare one."""
