@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from mezha.errors import LocalProtocolError, MezhaError
 from mezha.framing import Data
-from mezha.session import Ending, Session
+from mezha.session import Ending, Session, Stats
 from mezha.session.frames import PIECE
 from mezha.streams import BARE, Readable, Rest, as_pieces, cut, has_room, why
 
@@ -59,7 +59,7 @@ class Talker(Protocol):
         """Wait in line: nobody else sends to the end of the block."""
         ...
 
-    def in_thread(self, function: Callable[[int], Data], argument: int) -> Awaitable[Data | Awaitable[Data]]:
+    def in_thread(self, function: Callable[[int], Data], argument: int) -> Awaitable[Data]:
         """Call what may block."""
         ...
 
@@ -157,6 +157,11 @@ class Talking(ABC):
         self._talk().dismiss()
 
     @property
+    def stats(self) -> Stats:
+        """The connection in numbers: counters, and gauges of this moment."""
+        return self._talk().session.stats
+
+    @property
     def ending(self) -> Ending | None:
         """How the connection ended, and what was delivered; ``None`` while it goes on, or if it is a bare one."""
         talker = self._talker
@@ -234,14 +239,15 @@ class Incoming:
 
 async def _pieces(source: Source, talk: Talker) -> AsyncGenerator[Data]:
     if isinstance(source, AsyncIterable):
-        async for piece in source:
-            yield piece
+        try:
+            async for piece in source:
+                yield piece
+        finally:
+            if isinstance(source, AsyncGenerator):  # nobody else has it, to close it
+                await source.aclose()
     elif isinstance(source, Readable):
-        while True:
-            read = await talk.in_thread(source.read, PIECE)
-            piece = await read if inspect.isawaitable(read) else read
-            if not piece:
-                break
+        read = source.read
+        while piece := await (read(PIECE) if inspect.iscoroutinefunction(read) else talk.in_thread(read, PIECE)):
             yield piece
     else:
         for piece in as_pieces(source):

@@ -13,6 +13,7 @@ import pytest
 
 from mezha import ClosedByPeer, ClosedByUs, Limits, LocalProtocolError, MessageDropped, RequestFailed, Timeouts
 from mezha.asyncio import Opening, Peer, Server, connect, listen, serve, wrap
+from mezha.engine import State
 from mezha.framing import Lines
 from mezha.session import Code
 from mezha.testing.pairs import asyncio_pair
@@ -299,7 +300,8 @@ async def test_at_the_end_of_the_notice_period_all_are_told() -> None:
 
     async def handler(peer: Peer) -> None:
         here.set()
-        await asyncio.Event().wait()
+        while peer.state is State.OPEN:  # noqa: ASYNC110 - it does not receive
+            await asyncio.sleep(0.001)
 
     async with _serve(handler) as server, _connect(server) as client:
         await here.wait()

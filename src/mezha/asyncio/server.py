@@ -5,7 +5,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -362,6 +362,7 @@ class Server:
 
 async def _refuse_messages(peer: Peer) -> None:
     """Let requests be answered, to the end of the connection."""
-    async for _ in peer:
-        await peer.close(*ONLY_REQUESTS)
-        return
+    with suppress(ClosedByUs):  # by who answers
+        async for _ in peer:
+            await peer.close(*ONLY_REQUESTS)
+            return

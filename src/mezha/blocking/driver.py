@@ -14,7 +14,7 @@ from mezha.engine import Engine, State, as_view
 from mezha.errors import LocalProtocolError, SendTimeout
 from mezha.framing import Data
 from mezha.serving import GOING_AWAY
-from mezha.session import Ending, Session
+from mezha.session import Ending, Session, Stats
 from mezha.session.inbox import MESSAGES
 from mezha.sockets import drop
 
@@ -174,6 +174,14 @@ class Driver:
             return self._due
         finally:
             self._lock.release()
+
+    def stats(self) -> Stats:
+        """Return the connection in numbers."""
+        with self._lock:
+            if self._open:
+                self._take_back()
+            self._write()
+            return self.session.stats
 
     # -- messages -----------------------------------------------------------------------------------------------------
 

@@ -346,6 +346,7 @@ class Server:
 
 def _refuse_messages(peer: Peer) -> None:
     """Let requests be answered, to the end of the connection."""
-    for _ in peer:
-        peer.close(*ONLY_REQUESTS)
-        return
+    with suppress(ClosedByUs):  # by who answers
+        for _ in peer:
+            peer.close(*ONLY_REQUESTS)
+            return

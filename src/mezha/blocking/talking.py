@@ -4,7 +4,7 @@ from mezha.blocking.driver import Driver
 from mezha.blocking.streams import Incoming, Source, send
 from mezha.errors import LocalProtocolError
 from mezha.framing import Data
-from mezha.session import Ending
+from mezha.session import Ending, Stats
 from mezha.streams import BARE
 
 __all__ = ["Talking"]
@@ -84,6 +84,11 @@ class Talking:
         Whoever sends or receives raises ``ClosedByUs``. Call ``close`` in any case: it waits for the answer.
         """
         self._talk().dismiss()
+
+    @property
+    def stats(self) -> Stats:
+        """The connection in numbers: counters, and gauges of this moment."""
+        return self._talk().stats()
 
     @property
     def ending(self) -> Ending | None:

@@ -403,6 +403,7 @@ class Server:
 
 async def _refuse_messages(peer: Peer) -> None:
     """Let requests be answered, to the end of the connection."""
-    async for _ in peer:
-        await peer.close(*ONLY_REQUESTS)
-        return
+    with suppress(ClosedByUs):  # by who answers
+        async for _ in peer:
+            await peer.close(*ONLY_REQUESTS)
+            return
