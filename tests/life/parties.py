@@ -267,7 +267,7 @@ class Party:
 
     def close(self, code: int, reason: str) -> None:
         """Close."""
-        self.side.close(code, reason)
+        self.side.close(code, reason, within=100_000)
         self.closed = True
         self.writing = self.reading = None
         self.to_answer.clear()

@@ -133,18 +133,22 @@ class Conversation:
         if (due := self.deadline()) is None or now < due:
             return
         if self._welcome:
-            self._refuse(self._welcome.late())
+            assert self._timeouts.handshake is not None
+            self._refuse(self._welcome.late(self._timeouts.handshake))
             return
         if now >= self._life.answer_by:
             self._answer_goodbye()
         if now >= self._frame_due:
             self._refuse_slow_frame(now)
-        if self._heartbeat.look(now):
-            self._outbox.control(self._pings.ping())
+        if self._life.fault:
+            return
+        ask = self._heartbeat.look(now)
         if (silence := self._heartbeat.silence(now)) is not None:
             self._lose(f"the peer has been silent for {silence:.3g} s, and was asked (Timeouts.heartbeat)", silence)
             self._life.dead = True
             self._inbox.end()
+        elif ask:
+            self._outbox.control(self._pings.ping())
 
     def receive(self, data: Data, now: float) -> None:
         """Take bytes that arrived, or the end."""
@@ -193,6 +197,7 @@ class Conversation:
             data, self._welcome = self._welcome.rest, None
             self._life.step(Kind.HELLO)
             self._sizes.theirs = theirs
+            self._outbox.limit(theirs.max_message)
             self._outbox.grant(theirs.window - ALLOWANCE)
             beat = agree_on_heartbeat(self._sizes.ours, theirs)
             self._heartbeat.begin(now, beat / 1000, self._timeouts.heartbeat)
@@ -239,10 +244,9 @@ class Conversation:
                 self._inbox.drop(MessageDropped(f"the peer gave the message up: {text}", code=code))
             case End():
                 self._inbox.end()
-            case Close():
-                self._hear_goodbye(frame, now)
             case _:
-                raise AssertionError(f"{frame} is in the table and nowhere else")
+                assert isinstance(frame, Close)
+                self._hear_goodbye(frame, now)
 
     def _hear_goodbye(self, frame: Close, now: float) -> None:
         """Take the peer's goodbye. It is answered when all that it sent has been taken, or in some seconds."""

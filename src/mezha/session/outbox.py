@@ -68,8 +68,10 @@ class Outbox:
     @property
     def size(self) -> int:
         """Bytes that ``collect`` would return, at least; 0 if there are none."""
-        pong = HEADER + 8 if self._pong else 0
-        return self._ready.size + pong + (self._backlog.due(self._credit) if self._backlog else 0)
+        size = self._ready.size + (HEADER + 8 if self._pong else 0)
+        if self._backlog and size < _AT_ONCE:
+            size += self._backlog.due(self._credit)
+        return size
 
     @property
     def waiting(self) -> bool:
@@ -166,8 +168,9 @@ class Outbox:
     def clear(self, frame: Close | None = None) -> None:
         """Forget all that has not been handed over, and take no more messages; this frame, if any, is the last."""
         self._ready.shut = True
-        if self._backlog:
-            self._forgotten = self._backlog.whole
+        self._silent = self.said
+        self._forgotten = self.unsent
+        self._ready.count = self._sent
         self._backlog = self.handed_over = self._last = self._pong = None
         self._ready.collect()
         if frame:
@@ -232,6 +235,10 @@ class Outbox:
                 f"and {MOST_CREDIT} together at most"
             )
         self.grant(credit)
+
+    def limit(self, largest: int) -> None:
+        """Let ``push`` take no larger messages than the peer does."""
+        self._ready.limit(largest)
 
     def grant(self, credit: int) -> None:
         """Add credit."""

@@ -87,10 +87,9 @@ class _Told(deque[object]):
                 self._observer.answer_received(number, outcome)
             case Cancelled(number):
                 self._observer.request_cancelled(number)
-            case Ponged(number, outcome):
-                self._observer.pong_received(number, outcome)
             case _:
-                raise AssertionError(f"{event} is told nobody")
+                assert isinstance(event, Ponged)
+                self._observer.pong_received(event.id, event.outcome)
 
     def extend(self, events: Iterable[object], /) -> None:
         for event in events:

@@ -73,6 +73,6 @@ class Welcome:
             )
         return not_greeted(first)
 
-    def late(self) -> HandshakeError:
-        """Return the error for one that has not come in time."""
-        return HandshakeError(f"{self.missing()}. It was given time (Timeouts.handshake)", code=Code.TIMEOUT)
+    def late(self, seconds: float) -> HandshakeError:
+        """Return the error for one that has not come in so many seconds."""
+        return HandshakeError(f"{self.missing()}, in {seconds:g} s (Timeouts.handshake)", code=Code.TIMEOUT)
