@@ -6,12 +6,17 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from mezha.errors import ClosedByPeer, MezhaError
+from mezha.session import Code
 from mezha.sockets import address_name, close_listening, port_of
 
-__all__ = ["GONE", "PAUSE", "Listening", "log_end"]
+__all__ = ["GOING_AWAY", "GONE", "ONLY_REQUESTS", "PAUSE", "Listening", "log_end", "require_handler"]
 
 #: An accept that fails so has come too late: another thread has that connection, or its client left before.
 GONE = (BlockingIOError, ConnectionError)
+#: What a server that stops says to its peers: a code and a reason.
+GOING_AWAY = (Code.GOING_AWAY, "the server stops")
+#: What one without a handler says to a peer that sends messages.
+ONLY_REQUESTS = (Code.REFUSED, "messages are not taken here, only requests")
 #: Seconds to wait after one that failed for any other reason, as for want of file descriptors, before trying again.
 PAUSE = 0.1
 
@@ -50,6 +55,17 @@ class Listening:
     def __repr__(self) -> str:
         flavour = type(self).__module__.rpartition(".")[0]
         return f"<{flavour}.Listener {', '.join(self._names)}{', closed' * self._closed}>"
+
+
+def require_handler(handler: object, answer: object) -> None:
+    """Refuse to serve where nobody takes messages, and nobody answers requests.
+
+    Raises:
+        TypeError: so it is.
+
+    """
+    if handler is None and answer is None:
+        raise TypeError("there is nothing to do for a peer: give a handler for its messages, or answer= for requests")
 
 
 def log_end(log: logging.Logger, name: str, error: Exception, *, stopping: bool) -> None:

@@ -2,15 +2,15 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
 from mezha.errors import LocalProtocolError, MezhaError
 from mezha.framing import Data
-from mezha.session import Ending, Session
+from mezha.session import Ending, Session, Stats
 from mezha.session.frames import PIECE
 from mezha.streams import BARE, Readable, Rest, as_pieces, cut, has_room, why
 
@@ -49,11 +49,17 @@ class Talker(Protocol):
     def wake(self) -> None:
         """Let all who wait find out how things are."""
 
+    def retire(self) -> None:
+        """Say goodbye as soon as nothing is under way."""
+
+    def dismiss(self) -> None:
+        """Say goodbye now."""
+
     def turn(self) -> AbstractAsyncContextManager[Turn]:
         """Wait in line: nobody else sends to the end of the block."""
         ...
 
-    def in_thread(self, function: Callable[[int], Data], argument: int) -> Awaitable[Data | Awaitable[Data]]:
+    def in_thread(self, function: Callable[[int], Data], argument: int) -> Awaitable[Data]:
         """Call what may block."""
         ...
 
@@ -110,11 +116,12 @@ class Talking(ABC):
             await turn.until(lambda: session.clear(PIECE + 1))  # as for any message that is cut into pieces
             session.begin_stream()
             try:
-                async for some in _pieces(source, talk):
-                    for piece in cut(some):
-                        await turn.until(partial(has_room, session, len(piece)))
-                        session.send_piece(piece)
-                        talk.attend()
+                async with aclosing(_pieces(source, talk)) as pieces:
+                    async for some in pieces:
+                        for piece in cut(some):
+                            await turn.until(partial(has_room, session, len(piece)))
+                            session.send_piece(piece)
+                            talk.attend()
                 session.end_stream()
             except BaseException as error:
                 with suppress(MezhaError):  # the connection is over, and the message with it
@@ -133,6 +140,26 @@ class Talking(ABC):
 
         """
         return Incoming(self._talk())
+
+    def retire(self) -> None:
+        """Have the connection closed as soon as nothing is under way, because this side goes away.
+
+        Messages that are here are still handed out, and requests answered; then ``recv`` raises ``ClosedByUs``, and
+        the peer is told (code 1, GOING_AWAY). Call ``close`` in any case.
+        """
+        self._talk().retire()
+
+    def dismiss(self) -> None:
+        """Say goodbye now, because this side goes away, and do not wait for the answer.
+
+        Whoever sends or receives raises ``ClosedByUs``. Call ``close`` in any case: it waits for the answer.
+        """
+        self._talk().dismiss()
+
+    @property
+    def stats(self) -> Stats:
+        """The connection in numbers: counters, and gauges of this moment."""
+        return self._talk().session.stats
 
     @property
     def ending(self) -> Ending | None:
@@ -210,16 +237,17 @@ class Incoming:
         return piece
 
 
-async def _pieces(source: Source, talk: Talker) -> AsyncIterator[Data]:
+async def _pieces(source: Source, talk: Talker) -> AsyncGenerator[Data]:
     if isinstance(source, AsyncIterable):
-        async for piece in source:
-            yield piece
+        try:
+            async for piece in source:
+                yield piece
+        finally:
+            if isinstance(source, AsyncGenerator):  # nobody else has it, to close it
+                await source.aclose()
     elif isinstance(source, Readable):
-        while True:
-            read = await talk.in_thread(source.read, PIECE)
-            piece = await read if inspect.isawaitable(read) else read
-            if not piece:
-                break
+        read = source.read
+        while piece := await (read(PIECE) if inspect.iscoroutinefunction(read) else talk.in_thread(read, PIECE)):
             yield piece
     else:
         for piece in as_pieces(source):

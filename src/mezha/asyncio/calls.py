@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -10,6 +11,7 @@ from mezha.answering import Answers
 from mezha.engine import as_view
 from mezha.errors import MezhaError
 from mezha.framing import Data
+from mezha.serving import GOING_AWAY
 from mezha.session import Answered, Asked, Cancelled, Ponged
 from mezha.sockets import address_name
 
@@ -38,7 +40,7 @@ class Calls:
         self._loop = asyncio.get_running_loop()
         self._answers = Answers(driver.session, log, address_name(driver.transport.get_extra_info("peername")))
         self._requests: dict[int, asyncio.Future[bytes]] = {}
-        self._pings: dict[int, asyncio.Future[float]] = {}
+        self._pings: dict[int, asyncio.Future[float]] = {}  # the time of the answer
         self._answering: dict[int, asyncio.Task[object]] = {}
 
     async def request(self, body: Data, within: float | None) -> bytes:
@@ -56,12 +58,13 @@ class Calls:
 
     async def ping(self, within: float | None) -> float:
         """Ask for a sign of life; return how many seconds it took."""
+        begun = time.perf_counter()  # the clock of the loop may be coarser than that
         number = self._session.ping(self._loop.time())
         pong: asyncio.Future[float] = self._loop.create_future()
         self._pings[number] = pong
         self._driver.attend()
         try:
-            return await _within(pong, within, "sign of life")
+            return await _within(pong, within, "sign of life") - begun
         finally:
             self._pings.pop(number, None)
 
@@ -70,6 +73,8 @@ class Calls:
         engine = self._driver.engine
         while events := engine.events:
             match events.popleft():
+                case Asked(number, _) if self._driver.retiring:
+                    self._session.fail(number, *GOING_AWAY)
                 case Asked(number, body):
                     self._begin(number, body)
                 case Cancelled(number):
@@ -79,9 +84,15 @@ class Calls:
                 case Answered(number, outcome):
                     _settle(self._requests.pop(number, None), outcome)
                 case Ponged(number, outcome):
-                    _settle(self._pings.pop(number, None), outcome)
+                    now = outcome if isinstance(outcome, MezhaError) else time.perf_counter()
+                    _settle(self._pings.pop(number, None), now)
                 case event:
                     raise AssertionError(f"{event} is not for a driver")
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return bool(self._answering)
 
     async def ended(self, within: float) -> None:
         """Wait, after the end of the connection, for the handlers that were cancelled; so many seconds at most."""
@@ -109,6 +120,8 @@ class Calls:
         else:
             self._answers.returned(number, task.result())
         self._driver.attend()
+        if self._driver.retiring:
+            self._driver.wake()
 
 
 async def _within(outcome: "asyncio.Future[T]", seconds: float | None, what: str) -> T:

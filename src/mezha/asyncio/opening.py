@@ -11,6 +11,7 @@ from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
 from mezha.opening import Opening
+from mezha.serving import require_handler
 from mezha.settings import Settings
 from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, require_place, server_name
 
@@ -113,7 +114,7 @@ def listen(
 
 
 def serve(
-    handler: Callable[[Peer], Awaitable[object]],
+    handler: Callable[[Peer], Awaitable[object]] | None,
     host: str | None = None,
     port: int | None = None,
     *,
@@ -129,13 +130,16 @@ def serve(
 ) -> Opening[Server]:
     """Serve: ``await handler(peer)`` in a task for each connection; the result is a :class:`Server`, serving already.
 
+    ``None`` instead of a handler is for servers that answer requests and nothing else.
+
     At the end of an ``async with`` block it stops gracefully, as ``Server.stop`` does.
 
     Raises:
         OSError: the address is taken, or not of this machine.
-        TypeError: neither a port nor a path, or both.
+        TypeError: neither a port nor a path, or both; neither a handler nor ``answer``.
 
     """
+    require_handler(handler, answer)
     listening = listen(
         host,
         port,

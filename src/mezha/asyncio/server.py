@@ -5,7 +5,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -14,7 +14,7 @@ from mezha.asyncio.driver import Driver
 from mezha.asyncio.peer import Answer, Peer
 from mezha.asyncio.session import SessionDriver
 from mezha.errors import ClosedByUs
-from mezha.serving import GONE, PAUSE, Listening, log_end
+from mezha.serving import GOING_AWAY, GONE, ONLY_REQUESTS, PAUSE, Listening, log_end, require_handler
 from mezha.settings import Settings
 from mezha.sockets import address_name, close_listening
 
@@ -69,7 +69,10 @@ class Listener(Listening):
         super().__init__(sockets)
         self._settings = settings
         self._tls = tls
-        self._answer = answer
+        #: It speaks a bare framing, and not the mezha protocol.
+        self.bare = settings.framing is not None
+        #: What answers requests, if anything does.
+        self.answer = answer
         self._accepted: asyncio.Queue[tuple[socket.socket, object] | None] = asyncio.Queue(_AHEAD)
         #: Sockets at which nobody is accepted until somebody has been asked for.
         self._held: list[socket.socket] = []
@@ -125,7 +128,7 @@ class Listener(Listening):
                 lambda factory: self._loop.connect_accepted_socket(factory, sock, ssl=self._tls),
                 self._settings,
                 within=None if self._tls is None else self._settings.times.connect,
-                answer=self._answer,
+                answer=self.answer,
             )
         except BaseException:
             sock.close()
@@ -206,18 +209,20 @@ class Listener(Listening):
 class Server:
     """Serves the peers of a listener, each by ``await handler(peer)`` in a task of its own.
 
-    The connection is closed when the handler returns. What it raises is logged (logger ``mezha.asyncio``): a fault of
+    The connection is closed when the handler returns. Without a handler it answers requests, and refuses messages. What
+    a handler raises is logged (logger ``mezha.asyncio``): a fault of
     the peer or of the network in a line, anything else with its traceback. While ``max_connections`` are being
     served, others wait in the system's backlog.
     """
 
     def __init__(
-        self, listener: Listener, handler: Callable[[Peer], Awaitable[object]], *, max_connections: int = 1000
+        self, listener: Listener, handler: Callable[[Peer], Awaitable[object]] | None, *, max_connections: int = 1000
     ) -> None:
+        require_handler(handler, listener.answer)
         if max_connections < 1:
             raise ValueError(f"max_connections must be 1 or more, not {max_connections}")
         self.listener = listener
-        self._handler = handler
+        self._handler = handler or _refuse_messages
         self._seats = asyncio.Semaphore(max_connections)
         #: The tasks of the handlers, each with its peer, or the socket that will be one.
         self._handlers: dict[asyncio.Task[None], Peer | socket.socket] = {}
@@ -269,6 +274,10 @@ class Server:
     async def stop(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - no limit on the call, but a notice period
         """Stop listening, give the handlers ``timeout`` seconds to finish, then cut the connections left.
 
+        In the mezha protocol a handler has finished when it waits for a message and none is here, nor any request being
+        answered: its peer is told that the server goes away, and ``recv`` raises ``ClosedByUs``. At the latest all are
+        told, and cut a second later.
+
         Handlers that go on even so are cancelled; it returns when all have ended. Cancelled itself, it cuts at once.
         """
         me = asyncio.current_task()
@@ -277,7 +286,10 @@ class Server:
             try:
                 self.close()
                 if others := self._others():
+                    self._part(Peer.retire)
                     await asyncio.wait(others, timeout=timeout)
+                if self._part(Peer.dismiss):
+                    await asyncio.wait(self._others(), timeout=1.0)
             finally:
                 for task in self._others():
                     peer = self._handlers[task]
@@ -300,6 +312,15 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
+
+    def _part(self, say: Callable[[Peer], None]) -> bool:
+        """Tell the peers of the others, if they speak the mezha protocol; return whether there are any."""
+        if self.listener.bare:
+            return False
+        peers = [peer for task in self._others() if isinstance(peer := self._handlers[task], Peer)]
+        for peer in peers:
+            say(peer)
+        return bool(peers)
 
     def _others(self) -> list[asyncio.Task[None]]:
         """Return the tasks to wait for: handlers that stop the server do not wait for each other or themselves."""
@@ -324,7 +345,11 @@ class Server:
         try:
             async with await self.listener.greet(sock) as peer:
                 self._handlers[task] = peer
+                if self._stopping and not self.listener.bare:
+                    peer.retire()
                 await self._handler(peer)
+                if self._stopping:
+                    await peer.close(*GOING_AWAY)
         except Exception as error:  # noqa: BLE001 - the server goes on
             log_end(log, address_name(address), error, stopping=self._stopping)
 
@@ -333,3 +358,11 @@ class Server:
         if isinstance(sock, socket.socket):
             sock.close()  # the task may have been cancelled before it began
         self._seats.release()
+
+
+async def _refuse_messages(peer: Peer) -> None:
+    """Let requests be answered, to the end of the connection."""
+    with suppress(ClosedByUs):  # by who answers
+        async for _ in peer:
+            await peer.close(*ONLY_REQUESTS)
+            return

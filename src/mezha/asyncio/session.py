@@ -10,6 +10,7 @@ from mezha.asyncio.driver import Driver
 from mezha.engine import Engine
 from mezha.framing import Data
 from mezha.limits import Limits
+from mezha.serving import GOING_AWAY
 from mezha.session import Session
 
 __all__ = ["SessionDriver"]
@@ -24,7 +25,7 @@ class SessionDriver(Driver):
     when the transport has written that. The transport never stops reading.
     """
 
-    __slots__ = ("_answer", "_calls", "_due", "_finished", "_ready", "session")
+    __slots__ = ("_answer", "_calls", "_due", "_finished", "_ready", "retiring", "session")
 
     def __init__(self, engine: Engine, session: Session, limits: Limits) -> None:
         super().__init__(engine, limits)
@@ -35,6 +36,8 @@ class SessionDriver(Driver):
         self._ready = False
         self._due = inf  # when the timer is set to
         self._finished: tuple[asyncio.Future[None], ...] = ()  # of those who wait in leave()
+        #: It says goodbye as soon as nothing is under way.
+        self.retiring = False
 
     def open(self, answer: Answer | None) -> None:
         """Begin to answer requests, also those that have come already."""
@@ -102,9 +105,13 @@ class SessionDriver(Driver):
             super().flush()
 
     def take(self, count: int) -> list[bytes]:
-        """Take messages, and give the peer credit for more."""
+        """Take messages, and give the peer credit for more; or say goodbye, if that was all."""
         try:
-            return super().take(count)
+            messages = super().take(count)
+            if not messages and self.retiring and not (self._calls and self._calls.busy):
+                self.dismiss()
+                messages = super().take(count)  # which says that it is closed
+            return messages
         finally:
             if self.engine.outgoing_size:
                 self.flush_soon()
@@ -120,6 +127,17 @@ class SessionDriver(Driver):
         if self._finished:
             self._note_finished()
         self._keep_time()
+
+    def retire(self) -> None:
+        """Say goodbye as soon as nothing is under way: no message is here, and no request being answered."""
+        self.retiring = True
+        self.wake()
+
+    def dismiss(self) -> None:
+        """Say goodbye now."""
+        self.engine.close(*GOING_AWAY)
+        self.attend()
+        self.wake()
 
     async def leave(self, within: float) -> None:
         """Take leave of the peer, then end the connection; cut it after so many seconds, or when cancelled."""

@@ -13,6 +13,7 @@ from mezha.blocking.pool import Pool
 from mezha.engine import as_view
 from mezha.errors import MezhaError
 from mezha.framing import Data
+from mezha.serving import GOING_AWAY
 from mezha.session import Answered, Asked, Cancelled, Ponged
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Calls:
         engine = self._driver.engine
         while events := engine.events:
             match events.popleft():
+                case Asked(number, _) if self._driver.retiring:
+                    self._session.fail(number, *GOING_AWAY)
                 case Asked(number, body):
                     self._have_answered(number, body)
                 case Cancelled(number):
@@ -87,6 +90,11 @@ class Calls:
                     self._pings[number] = outcome
                 case _:
                     pass  # a pong that nobody waits for any more
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return bool(self._answering)
 
     def ended(self, deadline: float) -> None:
         """Wait, after the end of the connection, for the thread that reads; and need the pool no longer."""
@@ -141,6 +149,8 @@ class Calls:
     def _settle(self, number: int, outcome: Callable[[], None]) -> None:
         self._answering.pop(number, None)
         outcome()
+        if self._driver.retiring:
+            self._driver.part()
 
     def _read(self) -> None:
         """Wait for requests, to the end of the connection."""

@@ -13,7 +13,8 @@ from mezha.blocking.stream import Stream, TLSStream
 from mezha.engine import Engine, State, as_view
 from mezha.errors import LocalProtocolError, SendTimeout
 from mezha.framing import Data
-from mezha.session import Ending, Session
+from mezha.serving import GOING_AWAY
+from mezha.session import Ending, Session, Stats
 from mezha.session.inbox import MESSAGES
 from mezha.sockets import drop
 
@@ -51,12 +52,15 @@ class Driver:
         self._unsent: list[Data] = []
         self._watched = False  # somebody waits for the socket, for all
         self._others: list[threading.Lock] = []  # those who wait meanwhile, each for one of these to be released
+        #: It says goodbye as soon as nothing is under way.
+        self.retiring = False
+        self._receivers = 0  # threads that wait for a message
         #: Nothing more is to be read.
         self.deaf = False
         self._sending = threading.Lock()  # of the one thread that sends what the wire has left
         self._wired = False  # the wire may have something to send
         self._stuck = False  # something is to be written, and the system had no room
-        self._due = -inf  # when the engine wants to be looked after, at the earliest
+        self._due = inf  # when the engine wants to be looked after, at the earliest
         self._open = False  # it sends what it is given, for the credit that it is lent
         self._held = False  # it is not to, as somebody sends
 
@@ -65,6 +69,7 @@ class Driver:
         self.calls = Calls(self, name, answer, pool)
         with self._lock:
             self.engine.begin(time.monotonic())
+            self._attend(time.monotonic())
             if self.engine is self.session:  # else somebody watches it
                 self._wire.start(MESSAGES.run(), self.session.largest, batching, credit=0)
             self._write()
@@ -128,6 +133,7 @@ class Driver:
             if self._watched or not self.session.idle():
                 return None
             self._watched = True
+            self._receivers += 1
             return self._due
         finally:
             self._lock.release()
@@ -136,6 +142,7 @@ class Driver:
         """Hand over what the compiled ``recv`` has read; None if the time is over, or a signal came."""
         with self._lock:
             self._watched = False
+            self._receivers -= 1
             try:
                 if data is not None:
                     self.engine.receive(data, now)
@@ -151,6 +158,7 @@ class Driver:
         """Note that the connection is broken, as the compiled ``recv`` has found."""
         with self._lock:
             self._watched = False
+            self._receivers -= 1
             self._end(error)
 
     def look(self) -> float | None:
@@ -167,15 +175,34 @@ class Driver:
         finally:
             self._lock.release()
 
+    def stats(self) -> Stats:
+        """Return the connection in numbers."""
+        with self._lock:
+            if self._open:
+                self._take_back()
+            self._write()
+            return self.session.stats
+
     # -- messages -----------------------------------------------------------------------------------------------------
 
     def receive(self, count: int, timeout: float | None) -> list[bytes]:
         """Return up to so many messages, at least one."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        messages = self.until(lambda: self.engine.take(count) or None, deadline)
+        self._receivers += 1
+        try:
+            messages = self.until(lambda: self._take(count), deadline)
+        finally:
+            self._receivers -= 1
         if messages is None:
             raise TimeoutError(f"no whole message within {timeout:g} s; nothing is lost")
         return messages
+
+    def _take(self, count: int) -> list[bytes] | None:
+        messages = self.engine.take(count)
+        if not messages and self.retiring and not self.calls.busy:
+            self.engine.close(*GOING_AWAY)
+            messages = self.engine.take(count)  # which says that it is closed
+        return messages or None
 
     def send(self, messages: Iterator[Data], deadline: float | None, sent: int) -> None:
         """Send what the wire has left; ``sent`` messages of the same call it did not."""
@@ -298,6 +325,26 @@ class Driver:
         self._stream.close(deadline)
         self.calls.ended(deadline)
         return self.session.ending
+
+    def retire(self) -> None:
+        """Say goodbye as soon as nothing is under way: no message is here, and no request being answered."""
+
+        def retire() -> None:
+            self.retiring = True
+            self.part()
+
+        self.do(retire)
+
+    def part(self) -> None:
+        """Say goodbye, if it is to be said and nothing is under way; under the lock."""
+        # Whoever waits for the socket cannot be woken, but by the peer's answer.
+        if self.retiring and self._receivers and self.session.idle() and not self.calls.busy:
+            self.engine.close(*GOING_AWAY)
+        self._wake()
+
+    def dismiss(self) -> None:
+        """Say goodbye now."""
+        self.do(lambda: self.engine.close(*GOING_AWAY))
 
     def abort(self) -> None:
         """Cut the connection."""

@@ -11,6 +11,7 @@ from mezha.blocking.stream import open_stream, open_tls_stream
 from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
+from mezha.serving import require_handler
 from mezha.settings import Settings
 from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, require_place, server_name, tune
 
@@ -90,7 +91,7 @@ def listen(
 
 
 def serve(
-    handler: Callable[[Peer], object],
+    handler: Callable[[Peer], object] | None,
     host: str | None = None,
     port: int | None = None,
     *,
@@ -107,13 +108,16 @@ def serve(
 ) -> None:
     """Serve for ever: ``handler(peer)`` in a thread for each connection. KeyboardInterrupt stops it gracefully.
 
+    ``None`` instead of a handler is for servers that answer requests and nothing else.
+
     To stop it from elsewhere, use ``Server`` with the listener that ``listen`` returns.
 
     Raises:
         OSError: the address is taken, or not of this machine.
-        TypeError: neither a port nor a path, or both.
+        TypeError: neither a port nor a path, or both; neither a handler nor ``answer``.
 
     """
+    require_handler(handler, answer)
     with listen(
         host,
         port,

@@ -15,7 +15,7 @@ from typing import Self
 from mezha.blocking.peer import Answer, Peer, open_peer, pool_for
 from mezha.blocking.stream import Stream, TLSStream, open_stream
 from mezha.errors import ClosedByUs
-from mezha.serving import GONE, PAUSE, Listening, log_end
+from mezha.serving import GOING_AWAY, GONE, ONLY_REQUESTS, PAUSE, Listening, log_end, require_handler
 from mezha.settings import Settings
 from mezha.sockets import address_name, close_listening, tune
 
@@ -40,7 +40,10 @@ class Listener(Listening):
         self._settings = settings
         self._tls = tls
         self._batching = batching
-        self._answer = answer
+        #: It speaks a bare framing, and not the mezha protocol.
+        self.bare = settings.framing is not None
+        #: What answers requests, if anything does.
+        self.answer = answer
         self._pool = pool_for(answer, settings)
         if self._pool is not None:
             self._pool.join()
@@ -124,7 +127,7 @@ class Listener(Listening):
             except BaseException:
                 stream.socket.close()
                 raise
-        return open_peer(stream, self._settings, batching=self._batching, answer=self._answer, pool=self._pool)
+        return open_peer(stream, self._settings, batching=self._batching, answer=self.answer, pool=self._pool)
 
     def __iter__(self) -> Iterator[Peer]:
         """Accept peers until the listener is closed."""
@@ -182,21 +185,26 @@ class Listener(Listening):
 class Server:
     """Serves the peers of a listener, each by ``handler(peer)`` in a thread of its own.
 
-    The connection is closed when the handler returns. What it raises is logged (logger ``mezha.blocking``): a fault
+    The connection is closed when the handler returns. Without a handler it answers requests, and refuses messages. What
+    a handler raises is logged (logger ``mezha.blocking``): a fault
     of the peer or of the network in a line, anything else with its traceback. While ``max_connections`` are being
     served, others wait in the system's backlog.
 
     ``serve_forever`` serves in this thread; a ``with`` block serves in another, until its end.
     """
 
-    def __init__(self, listener: Listener, handler: Callable[[Peer], object], *, max_connections: int = 1000) -> None:
+    def __init__(
+        self, listener: Listener, handler: Callable[[Peer], object] | None, *, max_connections: int = 1000
+    ) -> None:
+        require_handler(handler, listener.answer)
         if max_connections < 1:
             raise ValueError(f"max_connections must be 1 or more, not {max_connections}")
         self.listener = listener
-        self._handler = handler
+        self._handler = handler or _refuse_messages
         self._most = max_connections
-        #: How to cut each connection that is being served.
+        #: How to cut each connection that is being served; and its peer, once there is one.
         self._cuts: dict[threading.Thread, Callable[[], None]] = {}
+        self._peers: dict[threading.Thread, Peer] = {}
         self._changed = threading.Condition()
         self._stopping = False
         self._cutting = False
@@ -221,6 +229,10 @@ class Server:
     def stop(self, timeout: float = 10.0) -> None:
         """Stop listening, give the handlers ``timeout`` seconds to finish, then cut the connections left.
 
+        In the mezha protocol a handler has finished when it waits for a message and none is here, nor any request being
+        answered: its peer is told that the server goes away, and ``recv`` raises ``ClosedByUs``. At the latest all are
+        told, and cut a second later.
+
         Returns when all handlers have ended, or a second after the cut: a handler may be busy with something else.
         """
         with self._changed:
@@ -229,12 +241,15 @@ class Server:
             self._changed.notify_all()
             try:
                 self.listener.close()
+                self._part(Peer.retire)
                 self._changed.wait_for(lambda: not self._others(), timeout)
+                if self._part(Peer.dismiss):
+                    self._changed.wait_for(lambda: not self._others(), 1.0)
             finally:  # at once after a second Ctrl-C
                 self.listener.close()
                 self._cutting = True
-                for cut in self._others():
-                    cut()
+                for thread in self._others():
+                    self._cuts[thread]()
                 self._changed.wait_for(lambda: not self._others(), 1.0)
                 self._stoppers.remove(threading.current_thread())
                 self._changed.notify_all()
@@ -253,10 +268,19 @@ class Server:
         assert self._background is not None
         self._background.join()
 
-    def _others(self) -> list[Callable[[], None]]:
-        """Return how to cut the connections to wait for: handlers that stop the server do not wait for each other."""
+    def _part(self, say: Callable[[Peer], None]) -> bool:
+        """Tell the peers of the others, if they speak the mezha protocol; return whether there are any."""
+        if self.listener.bare:
+            return False
+        peers = [self._peers[thread] for thread in self._others() if thread in self._peers]
+        for peer in peers:
+            say(peer)
+        return bool(peers)
+
+    def _others(self) -> list[threading.Thread]:
+        """Return whose connections to wait for: handlers that stop the server do not wait for each other."""
         exempt = self._stoppers if threading.current_thread() in self._cuts else ()
-        return [cut for thread, cut in self._cuts.items() if thread not in exempt]
+        return [thread for thread in self._cuts if thread not in exempt]
 
     def _accept(self) -> None:
         """Accept connections until the server is stopped, or its listener closed."""
@@ -293,21 +317,36 @@ class Server:
             if isinstance(stream, TLSStream):
                 self._cut_by(partial(stream.abort, sending=True))  # a handshake sends
             with self.listener.greet(stream) as peer:
-                self._cut_by(peer.abort)
+                self._cut_by(peer.abort, peer)
                 self._handler(peer)
+                if self._stopping:
+                    peer.close(*GOING_AWAY)
         except Exception as error:  # noqa: BLE001 - the server goes on
             log_end(log, name, error, stopping=self._stopping)
         finally:
             self._leave(thread)
 
-    def _cut_by(self, cut: Callable[[], None]) -> None:
-        """Note how to cut the connection of this thread."""
+    def _cut_by(self, cut: Callable[[], None], peer: Peer | None = None) -> None:
+        """Note how to cut the connection of this thread, and its peer, if there is one already."""
         with self._changed:
             self._cuts[threading.current_thread()] = cut
+            if peer is not None:
+                self._peers[threading.current_thread()] = peer
+                if self._stopping and not self.listener.bare:
+                    peer.retire()
             if self._cutting:
                 cut()
 
     def _leave(self, thread: threading.Thread) -> None:
         with self._changed:
             del self._cuts[thread]
+            self._peers.pop(thread, None)
             self._changed.notify_all()
+
+
+def _refuse_messages(peer: Peer) -> None:
+    """Let requests be answered, to the end of the connection."""
+    with suppress(ClosedByUs):  # by who answers
+        for _ in peer:
+            peer.close(*ONLY_REQUESTS)
+            return

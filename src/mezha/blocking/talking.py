@@ -4,7 +4,7 @@ from mezha.blocking.driver import Driver
 from mezha.blocking.streams import Incoming, Source, send
 from mezha.errors import LocalProtocolError
 from mezha.framing import Data
-from mezha.session import Ending
+from mezha.session import Ending, Stats
 from mezha.streams import BARE
 
 __all__ = ["Talking"]
@@ -69,6 +69,26 @@ class Talking:
 
         """
         return Incoming(self._talk(), timeout)
+
+    def retire(self) -> None:
+        """Have the connection closed as soon as nothing is under way, because this side goes away.
+
+        Messages that are here are still handed out, and requests answered; then ``recv`` raises ``ClosedByUs``, and
+        the peer is told (code 1, GOING_AWAY). Call ``close`` in any case.
+        """
+        self._talk().retire()
+
+    def dismiss(self) -> None:
+        """Say goodbye now, because this side goes away, and do not wait for the answer.
+
+        Whoever sends or receives raises ``ClosedByUs``. Call ``close`` in any case: it waits for the answer.
+        """
+        self._talk().dismiss()
+
+    @property
+    def stats(self) -> Stats:
+        """The connection in numbers: counters, and gauges of this moment."""
+        return self._talk().stats()
 
     @property
     def ending(self) -> Ending | None:

@@ -652,6 +652,10 @@ cdef class Outgoing:
         """Encode a message, if that is easy, and say whether it was."""
         return self._push(message, PY_SSIZE_T_MAX) >= 0
 
+    def limit(self, largest):
+        """Take no message that is larger, by ``push`` or ``spend``."""
+        self.most = min(self.most, PyNumber_AsSsize_t(largest, NULL))
+
     def spend(self, message):
         """Encode a message, if that is easy and there is credit for it, and say whether it was."""
         cdef Py_ssize_t written = self._push(message, self.credit)

@@ -401,6 +401,10 @@ class Outgoing:
             return False
         return True
 
+    def limit(self, largest: int) -> None:
+        """Take no message that is larger, by ``push`` or ``spend``."""
+        self._largest = min(self._largest, largest)
+
     def spend(self, message: object) -> bool:
         """Encode a message, if that is easy and there is credit for it, and say whether it was."""
         if self.shut or type(message) is not bytes or len(message) > self._largest or self.size >= self._high:

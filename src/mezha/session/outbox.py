@@ -236,6 +236,10 @@ class Outbox:
             )
         self.grant(credit)
 
+    def limit(self, largest: int) -> None:
+        """Let ``push`` take no larger messages than the peer does."""
+        self._ready.limit(largest)
+
     def grant(self, credit: int) -> None:
         """Add credit."""
         if self.waiting:

@@ -11,6 +11,7 @@ from mezha.answering import Answers
 from mezha.engine import as_view
 from mezha.errors import MezhaError
 from mezha.framing import Data
+from mezha.serving import GOING_AWAY
 from mezha.session import Answered, Asked, Cancelled, Ponged
 from mezha.sockets import address_name
 
@@ -90,6 +91,8 @@ class Calls:
         engine = self._driver.engine
         while events := engine.events:
             match events.popleft():
+                case Asked(number, _) if self._driver.retiring:
+                    self._session.fail(number, *GOING_AWAY)
                 case Asked(number, body):
                     self._scopes[number] = trio.CancelScope()
                     self._driver.nursery.start_soon(self._answer, number, body)
@@ -102,6 +105,11 @@ class Calls:
                     self._pings.pop(number).settle(outcome)
                 case _:
                     pass  # nobody waits for it any more
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return bool(self._scopes)
 
     @property
     def answering(self) -> bool:
@@ -124,3 +132,5 @@ class Calls:
         finally:
             del self._scopes[number], self._tasks[number]
             self._driver.attend()
+            if self._driver.retiring:
+                self._driver.wake()

@@ -13,6 +13,7 @@ from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
 from mezha.opening import Opening
+from mezha.serving import require_handler
 from mezha.settings import Settings
 from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, require_place, server_name
 from mezha.trio.peer import Answer, Peer
@@ -155,7 +156,7 @@ class Serving(Coroutine[Any, Any, None]):
 
 
 def serve(
-    handler: Callable[[Peer], Awaitable[object]],
+    handler: Callable[[Peer], Awaitable[object]] | None,
     host: str | None = None,
     port: int | None = None,
     *,
@@ -172,6 +173,8 @@ def serve(
 ) -> Serving:
     """Serve: ``await handler(peer)`` in a task for each connection.
 
+    ``None`` instead of a handler is for servers that answer requests and nothing else.
+
     In an ``async with`` block it serves beside the block, which gets the :class:`Server`, and stops gracefully at its
     end, as ``Server.stop`` does. Awaited, it serves until it is cancelled, or until ``Server.stop`` or ``close`` is
     called; so a nursery can start it: ``server = await nursery.start(partial(serve, handler, "localhost", 1898,
@@ -179,9 +182,10 @@ def serve(
 
     Raises:
         OSError: the address is taken, or not of this machine.
-        TypeError: neither a port nor a path, or both.
+        TypeError: neither a port nor a path, or both; neither a handler nor ``answer``.
 
     """
+    require_handler(handler, answer)
     listening = listen(
         host,
         port,

@@ -13,7 +13,7 @@ from typing import Self
 import trio
 
 from mezha.errors import ClosedByUs
-from mezha.serving import GONE, PAUSE, Listening, log_end
+from mezha.serving import GOING_AWAY, GONE, ONLY_REQUESTS, PAUSE, Listening, log_end, require_handler
 from mezha.settings import Settings
 from mezha.sockets import address_name, close_listening
 from mezha.trio.driver import Driver
@@ -92,7 +92,10 @@ class Listener(Listening):
         super().__init__(sockets)
         self._settings = settings
         self._tls = tls
-        self._answer = answer
+        #: It speaks a bare framing, and not the mezha protocol.
+        self.bare = settings.framing is not None
+        #: What answers requests, if anything does.
+        self.answer = answer
         self._turn = trio.Lock()  # of two tasks that wait for a socket, trio refuses one
         for sock in sockets:
             sock.setblocking(False)
@@ -145,7 +148,7 @@ class Listener(Listening):
 
         within = None if self._tls is None else self._settings.times.connect
         return await open_peer(
-            take_it, self._settings, tls=self._tls, server_side=True, within=within, answer=self._answer
+            take_it, self._settings, tls=self._tls, server_side=True, within=within, answer=self.answer
         )
 
     def __aiter__(self) -> Self:
@@ -211,21 +214,22 @@ class _Connection:
 class Server:
     """Serves the peers of a listener, each by ``await handler(peer)`` in a task of its own.
 
-    The connection is closed when the handler returns. What it raises is logged (logger ``mezha.trio``): a fault of the
-    peer or of the network in a line, anything else with its traceback. While ``max_connections`` are being served,
-    others wait in the system's backlog.
+    The connection is closed when the handler returns. Without a handler it answers requests, and refuses messages. What
+    a handler raises is logged (logger ``mezha.trio``): a fault of the peer or of the network in a line, anything else
+    with its traceback. While ``max_connections`` are being served, others wait in the system's backlog.
 
     It serves in an ``async with`` block, until its end; or use ``serve_forever``. The handlers belong to whoever does:
     cancelled, they are.
     """
 
     def __init__(
-        self, listener: Listener, handler: Callable[[Peer], Awaitable[object]], *, max_connections: int = 1000
+        self, listener: Listener, handler: Callable[[Peer], Awaitable[object]] | None, *, max_connections: int = 1000
     ) -> None:
+        require_handler(handler, listener.answer)
         if max_connections < 1:
             raise ValueError(f"max_connections must be 1 or more, not {max_connections}")
         self.listener = listener
-        self._handler = handler
+        self._handler = handler or _refuse_messages
         self._seats = trio.Semaphore(max_connections)
         self._connections: set[_Connection] = set()
         self._nursery: AbstractAsyncContextManager[trio.Nursery] | None = None
@@ -282,6 +286,10 @@ class Server:
     async def stop(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - no limit on the call, but a notice period
         """Stop listening, give the handlers ``timeout`` seconds to finish, then cut the connections left.
 
+        In the mezha protocol a handler has finished when it waits for a message and none is here, nor any request being
+        answered: its peer is told that the server goes away, and ``recv`` raises ``ClosedByUs``. At the latest all are
+        told, and cut a second later.
+
         Handlers that go on even so are cancelled; it returns when all have ended. Cancelled itself, it cuts at once.
         """
         me = trio.lowlevel.current_task()
@@ -289,8 +297,12 @@ class Server:
         try:
             try:
                 self.close()
+                self._part(Peer.retire)
                 with trio.move_on_after(timeout):
                     await self._until(lambda: not self._others())
+                if self._part(Peer.dismiss):
+                    with trio.move_on_after(1.0):
+                        await self._until(lambda: not self._others())
             finally:
                 for connection in self._others():
                     if connection.peer is None:
@@ -327,6 +339,15 @@ class Server:
         while not condition():
             await self._changed.park()
 
+    def _part(self, say: Callable[[Peer], None]) -> bool:
+        """Tell the peers of the others, if they speak the mezha protocol; return whether there are any."""
+        if self.listener.bare:
+            return False
+        peers = [connection.peer for connection in self._others() if connection.peer is not None]
+        for peer in peers:
+            say(peer)
+        return bool(peers)
+
     def _others(self) -> list[_Connection]:
         """Return the connections to wait for: handlers that stop the server do not wait for each other."""
         me = trio.lowlevel.current_task()
@@ -354,8 +375,12 @@ class Server:
             with connection.scope, self._logging(connection.name):
                 async with await self.listener.greet(connection.sock) as peer:
                     connection.peer = peer
+                    if self._stopping and not self.listener.bare:
+                        peer.retire()
                     with self._logging(connection.name):  # before the close, which may be cancelled
                         await self._handler(peer)
+                        if self._stopping:
+                            await peer.close(*GOING_AWAY)
         finally:
             self._connections.remove(connection)
             self._seats.release()
@@ -374,3 +399,11 @@ class Server:
                 log_end(log, name, failed, stopping=self._stopping)
             if rest is not None:
                 raise rest from None
+
+
+async def _refuse_messages(peer: Peer) -> None:
+    """Let requests be answered, to the end of the connection."""
+    with suppress(ClosedByUs):  # by who answers
+        async for _ in peer:
+            await peer.close(*ONLY_REQUESTS)
+            return

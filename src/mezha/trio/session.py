@@ -12,6 +12,7 @@ from trio.lowlevel import ParkingLot, spawn_system_task
 from mezha.engine import Engine
 from mezha.framing import Data
 from mezha.limits import Limits
+from mezha.serving import GOING_AWAY
 from mezha.session import Session
 from mezha.trio.calls import Answer, Calls
 from mezha.trio.driver import Driver
@@ -77,7 +78,7 @@ class SessionReader(Reader):
 class SessionDriver(Driver):
     """One connection that speaks the mezha protocol."""
 
-    __slots__ = ("_answer", "_calls", "_due", "_ended", "_finished", "_nursery", "_sleep", "session")
+    __slots__ = ("_answer", "_calls", "_due", "_ended", "_finished", "_nursery", "_sleep", "retiring", "session")
 
     reader: SessionReader
 
@@ -90,6 +91,8 @@ class SessionDriver(Driver):
         self._nursery: trio.Nursery
         self._sleep: trio.CancelScope | None = None  # until the deadline
         self._due = inf
+        #: It says goodbye as soon as nothing is under way.
+        self.retiring = False
         self._finished = ParkingLot()
         self._ended = trio.Event()  # of all tasks of the connection
         self.writer.lost = self.attend
@@ -139,9 +142,13 @@ class SessionDriver(Driver):
         return self._nursery
 
     def take(self, count: int) -> list[bytes]:
-        """Take messages, and give the peer credit for more."""
+        """Take messages, and give the peer credit for more; or say goodbye, if that was all."""
         try:
-            return super().take(count)
+            messages = super().take(count)
+            if not messages and self.retiring and not (self._calls and self._calls.busy):
+                self.dismiss()
+                messages = super().take(count)  # which says that it is closed
+            return messages
         finally:
             if self.engine.outgoing_size:
                 self.writer.flush_soon()
@@ -159,6 +166,18 @@ class SessionDriver(Driver):
         due = engine.deadline()
         if due is not None and due < self._due and self._sleep is not None:
             self._sleep.cancel()
+
+    def retire(self) -> None:
+        """Say goodbye as soon as nothing is under way: no message is here, and no request being answered."""
+        self.retiring = True
+        self.reader.wake()
+
+    def dismiss(self) -> None:
+        """Say goodbye now."""
+        self.engine.close(*GOING_AWAY)
+        self.writer.shut()
+        self.attend()
+        self.reader.wake()
 
     async def close(self, within: float) -> None:
         """Take leave of the peer, then close the stream; cut it after ``within`` seconds, or when cancelled."""

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mezha.testing.conformance import bounds, closing, faults, receiving, sending
+from mezha.testing.conformance import bounds, closing, faults, life, receiving, requests, sending, streams
 from mezha.testing.conformance.flavour import Flavour, Listener, Peer
 from mezha.testing.conformance.net import LAWS, TRANSPORTS, Law, open_net
 
 __all__ = ["Case", "Flavour", "Law", "Listener", "Peer", "cases", "check_flavour"]
 
 #: Each has entered its laws in LAWS.
-PARTS = (receiving, sending, faults, closing, bounds)
+PARTS = (receiving, sending, faults, closing, bounds, requests, streams, life)
 
 
 @dataclass(frozen=True)

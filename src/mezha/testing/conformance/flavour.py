@@ -131,6 +131,29 @@ class Peer(ABC):
     def abort(self) -> None:
         """Cut the connection."""
 
+    # -- in the mezha protocol ----------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def ending(self) -> Ending | None:
+        """How it ended."""
+
+    @abstractmethod
+    async def request(self, body: bytes, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        """Ask, and wait for the answer."""
+
+    @abstractmethod
+    async def ping(self) -> float:
+        """Ask for a sign of life."""
+
+    @abstractmethod
+    async def send_stream(self, pieces: Iterable[bytes]) -> None:
+        """Send a message piece by piece."""
+
+    @abstractmethod
+    async def recv_stream(self, most: int | None = None) -> list[bytes]:
+        """Receive a message piece by piece; leave it after so many."""
+
 
 class Listener(ABC):
     """A listener of any flavour."""
@@ -154,6 +177,10 @@ class Flavour(ABC):
 
     #: Bytes it may gather to send, beside what ``Limits.outbox`` allows.
     gathers = 0
+    #: Calls that may wait at a time.
+    calls = 1000
+    #: Whether who answers a request can be stopped by who asked.
+    cancels = True
 
     def __init__(self, name: str) -> None:
         #: What it is called in reports.
@@ -165,11 +192,11 @@ class Flavour(ABC):
 
     @abstractmethod
     async def connect(self, in_thread: InThread, *place: Any, **options: Any) -> Peer:
-        """Connect, with the arguments of ``connect``."""
+        """Connect, with the arguments of ``connect``; ``answer`` is a coroutine function of the law's."""
 
     @abstractmethod
     async def listen(self, in_thread: InThread, *place: Any, **options: Any) -> Listener:
-        """Listen, with the arguments of ``listen``."""
+        """Listen, with the arguments of ``listen``; ``answer`` likewise."""
 
     async def left(self) -> set[Any]:
         """Return what the flavour has begun and still runs, beside tasks of the loop, once it had the chance to end."""

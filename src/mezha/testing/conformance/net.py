@@ -46,7 +46,6 @@ class Raw:
         self._in_thread = net.in_thread
         self._speech = net.speech(framing)
         self._said_goodbye = False
-        self.push(self._speech.opening)
 
     def push(self, data: bytes) -> None:
         """Send a little, for which there is room."""
@@ -217,9 +216,9 @@ class Net:
         return peer
 
     async def connect_raw(
-        self, listener: Listener, framing: Framing | None = None, *, buffers: int | None = None
+        self, listener: Listener, framing: Framing | None = None, *, buffers: int | None = None, greet: bool = True
     ) -> Raw:
-        """Connect a scripted peer to a listener."""
+        """Connect a scripted peer to a listener; it says hello, if anybody does."""
 
         def connect() -> socket.socket:
             sock = socket.socket(listener.sockets[0].family)
@@ -231,6 +230,8 @@ class Net:
             return self._client_tls.wrap_socket(sock, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
 
         raw = Raw(await self.in_thread(connect), self, framing)
+        if greet:
+            raw.push(self.speech(framing).opening)
         self._raws.append(raw)
         return raw
 
@@ -252,7 +253,7 @@ class Net:
 
     @asynccontextmanager
     async def raw_pair(
-        self, framing: Framing | None = None, *, buffers: int | None = None, **options: Any
+        self, framing: Framing | None = None, *, buffers: int | None = None, greet: bool = True, **options: Any
     ) -> AsyncGenerator[tuple[Raw, Peer]]:
         """Connect a scripted peer and a peer of the flavour; the system holds about ``buffers`` bytes between them."""
         listener = await self.listen(framing, **options)
@@ -260,7 +261,7 @@ class Net:
             for sock in listener.sockets if buffers else ():
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers)  # can only be set before
             raw, peer = await asyncio.gather(
-                self.connect_raw(listener, framing, buffers=buffers), self.accept(listener)
+                self.connect_raw(listener, framing, buffers=buffers, greet=greet), self.accept(listener)
             )
             if buffers:
                 peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)

@@ -84,6 +84,28 @@ class AsyncioPeer(Peer):
     def abort(self) -> None:
         self.peer.abort()
 
+    @property
+    def ending(self) -> Ending | None:
+        return self.peer.ending
+
+    async def request(self, body: bytes, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self.peer.request(body, timeout=timeout)
+
+    async def ping(self) -> float:
+        return await self.peer.ping()
+
+    async def send_stream(self, pieces: Iterable[bytes]) -> None:
+        await self.peer.send_stream(pieces)
+
+    async def recv_stream(self, most: int | None = None) -> list[bytes]:
+        pieces: list[bytes] = []
+        async with self.peer.recv_stream() as stream:
+            async for piece in stream:
+                pieces.append(piece)
+                if len(pieces) == most:
+                    break
+        return pieces
+
 
 class AsyncioListener(Listener):
     """A listener as it is."""
@@ -114,10 +136,22 @@ class Asyncio(Flavour):
         return self._factory()
 
     async def connect(self, in_thread: InThread, *place: Any, **options: Any) -> Peer:
-        return AsyncioPeer(await mezha.asyncio.connect(*place, **options))
+        return AsyncioPeer(await mezha.asyncio.connect(*place, **_adapted(options)))
 
     async def listen(self, in_thread: InThread, *place: Any, **options: Any) -> Listener:
-        return AsyncioListener(await mezha.asyncio.listen(*place, **options))
+        return AsyncioListener(await mezha.asyncio.listen(*place, **_adapted(options)))
+
+
+def _adapted(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options as they are, but for who answers."""
+    if (answer := options.get("answer")) is None:
+        return options
+
+    async def answer_peer(_: mezha.asyncio.Peer, body: bytes) -> bytes:
+        reply: bytes = await answer(body)
+        return reply
+
+    return options | {"answer": answer_peer}
 
 
 async def _cancelled(call: Coroutine[Any, Any, T], moment: int) -> T:

@@ -1,7 +1,9 @@
 """The blocking flavour as the conformance suite sees it: its calls are made in threads."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable
+from itertools import islice
 from typing import Any
 
 import mezha.blocking
@@ -94,6 +96,29 @@ class BlockingPeer(Peer):
     def abort(self) -> None:
         self._peer.abort()
 
+    @property
+    def ending(self) -> Ending | None:
+        return self._peer.ending
+
+    async def request(self, body: bytes, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        answer: bytes = await self._in_thread(self._peer.request, body, timeout=timeout)
+        return answer
+
+    async def ping(self) -> float:
+        seconds: float = await self._in_thread(self._peer.ping)
+        return seconds
+
+    async def send_stream(self, pieces: Iterable[bytes]) -> None:
+        await self._in_thread(self._peer.send_stream, pieces)
+
+    async def recv_stream(self, most: int | None = None) -> list[bytes]:
+        def receive() -> list[bytes]:
+            with self._peer.recv_stream() as stream:
+                return list(islice(stream, most))
+
+        pieces: list[bytes] = await self._in_thread(receive)
+        return pieces
+
 
 class BlockingListener(Listener):
     """A listener whose calls are made in threads."""
@@ -117,14 +142,29 @@ class Blocking(Flavour):
     """The blocking flavour."""
 
     gathers = 256 << 10
+    calls = 40
+    cancels = False
 
     async def connect(self, in_thread: InThread, *place: Any, **options: Any) -> Peer:
-        peer: mezha.blocking.Peer = await in_thread(mezha.blocking.connect, *place, **options)
+        peer: mezha.blocking.Peer = await in_thread(mezha.blocking.connect, *place, **_adapted(options))
         return BlockingPeer(peer, in_thread)
 
     async def listen(self, in_thread: InThread, *place: Any, **options: Any) -> Listener:
-        listener: mezha.blocking.Listener = await in_thread(mezha.blocking.listen, *place, **options)
+        listener: mezha.blocking.Listener = await in_thread(mezha.blocking.listen, *place, **_adapted(options))
         return BlockingListener(listener, in_thread)
 
     def keeps(self, thread: threading.Thread) -> bool:
         return thread.name == "mezha keeper"
+
+
+def _adapted(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options as they are, but for who answers: a coroutine of the loop, for which a thread waits."""
+    if (answer := options.get("answer")) is None:
+        return options
+    loop = asyncio.get_running_loop()
+
+    def answer_peer(_: mezha.blocking.Peer, body: bytes) -> bytes:
+        reply: bytes = asyncio.run_coroutine_threadsafe(answer(body), loop).result()
+        return reply
+
+    return options | {"answer": answer_peer}

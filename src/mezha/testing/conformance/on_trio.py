@@ -163,6 +163,31 @@ class TrioPeer(Peer):
     def abort(self) -> None:
         self._peer.abort()
 
+    @property
+    def ending(self) -> Ending | None:
+        return self._peer.ending
+
+    async def request(self, body: bytes, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._call(partial(self._peer.request, timeout=timeout), body)
+
+    async def ping(self) -> float:
+        return await self._call(self._peer.ping)
+
+    async def send_stream(self, pieces: Iterable[bytes]) -> None:
+        await self._call(self._peer.send_stream, pieces)
+
+    async def recv_stream(self, most: int | None = None) -> list[bytes]:
+        async def receive() -> list[bytes]:
+            pieces: list[bytes] = []
+            async with self._peer.recv_stream() as stream:
+                async for piece in stream:
+                    pieces.append(piece)
+                    if len(pieces) == most:
+                        break
+            return pieces
+
+        return await self._call(receive)
+
 
 class TrioListener(Listener):
     """A listener whose calls are made in trio."""
@@ -188,10 +213,10 @@ class Trio(Flavour):
     _guest: Guest | None = None
 
     async def connect(self, in_thread: InThread, *place: Any, **options: Any) -> Peer:
-        return TrioPeer(await self._open(partial(mezha.trio.connect, *place, **options)), self._running())
+        return TrioPeer(await self._open(partial(mezha.trio.connect, *place, **_adapted(options))), self._running())
 
     async def listen(self, in_thread: InThread, *place: Any, **options: Any) -> Listener:
-        return TrioListener(await self._open(partial(mezha.trio.listen, *place, **options)), self._running())
+        return TrioListener(await self._open(partial(mezha.trio.listen, *place, **_adapted(options))), self._running())
 
     async def left(self) -> set[Any]:
         return set() if self._guest is None else await self._guest.left()
@@ -239,3 +264,22 @@ async def _given_up(moment: int, call: Callable[[], Awaitable[T]]) -> T | None:
     if failure is not None:
         raise failure
     return result
+
+
+def _adapted(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options as they are, but for who answers: a task of asyncio, for which one of trio waits."""
+    if (answer := options.get("answer")) is None:
+        return options
+
+    async def wait(_: mezha.trio.Peer, body: bytes) -> bytes:
+        done = trio.Event()
+        task: asyncio.Task[bytes] = asyncio.ensure_future(answer(body))
+        task.add_done_callback(lambda _: done.set())
+        try:
+            await done.wait()
+        except trio.Cancelled:
+            task.cancel()
+            raise
+        return task.result()
+
+    return options | {"answer": wait}
