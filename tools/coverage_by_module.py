@@ -22,6 +22,8 @@ TESTS = {
     "version": ["test_surface"],
     "framing/__init__": ["framing/test_base"],
     "session/__init__": ["session/test_states"],
+    "session/events": ["session/test_session"],
+    "session/stats": ["session/test_session"],
     "framing/_plain": ["framing/test_kernels", "framing/test_twins", "framing/test_doors"],
 }
 SETTINGS = {"MEZHA_PURE": "1", "HYPOTHESIS_PROFILE": "few"}

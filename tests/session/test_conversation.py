@@ -197,8 +197,10 @@ def test_a_peer_that_overdraws_is_refused() -> None:
         alone = Alone(limits=Limits(inbox=131_072))
         alone.hears(*[Body(kind, bytes(65_531))] * 2)
         alone.hears(Body(kind, b"a"))
+        whole = 2 if kind is Kind.MESSAGE else 0
+        assert [alone.session.take() for _ in range(whole)] == [[bytes(65_531)]] * whole
         with pytest.raises(RemoteProtocolError, match="6 bytes of messages and had credit for 0"):
-            alone.session.take(99) and alone.session.take(99)
+            alone.session.take()
 
 
 def test_credit_of_the_peer_lets_messages_go() -> None:
@@ -342,6 +344,14 @@ def test_a_peer_without_a_heartbeat_of_its_own_is_asked_all_the_same() -> None:
 # -- requests ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_large_request_waits_for_the_hello_of_the_peer() -> None:
+    alone = Alone(opening=None)
+    alone.session.request(bytes(70_000))
+    assert alone.says() == []
+    alone.hears(hello(request_bytes=100_000))
+    assert [said.kind for said in alone.says()] == [Kind.REQUEST_PART, Kind.REQUEST]
+
+
 def test_requests_are_told_and_answers_too() -> None:
     alone = Alone()
     number = alone.session.request(b"?")
@@ -387,7 +397,9 @@ def test_a_goodbye_is_answered_when_all_that_came_before_has_been_taken() -> Non
         assert (caught.value.code, caught.value.reason) == (300, "enough")
     assert alone.session.ending == Ending("closed", 300, "enough", True, 1, 1, 1)
     assert alone.session.finished()
+    alone.session.close(1, "too")
     alone.hears(b"")
+    assert alone.says() == []
     assert alone.session.ending == Ending("closed", 300, "enough", True, 1, 1, 1)
 
 
@@ -477,7 +489,7 @@ def test_a_loss_after_the_goodbye_leaves_it_unanswered() -> None:
     assert alone.session.ending == Ending("unanswered", 300, "bye", False, 0, None, 0)
 
 
-def test_without_memory_the_connection_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_room_the_connection_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = Alone()
 
     def starve(*_: object) -> None:

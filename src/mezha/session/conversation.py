@@ -29,7 +29,6 @@ from mezha.session.frames import (
     End,
     Failure,
     Kind,
-    Token,
     encode_frame,
     parse_frame,
 )
@@ -56,6 +55,7 @@ __all__ = ["Conversation", "hello_of"]
 #: Seconds in which a goodbye is answered, whether or not the program has taken all that came before.
 _ANSWER_WITHIN = 5.0
 _NUMBER = Struct(">I").unpack_from
+_NUMBER_OF_BYTES = Struct(">Q").unpack_from
 
 
 def hello_of(limits: Limits, timeouts: Timeouts, agent: str = "") -> Hello:
@@ -222,18 +222,18 @@ class Conversation:
             case Kind.REQUEST | Kind.REQUEST_PART | Kind.REPLY | Kind.REPLY_PART:
                 if not self._life.closed:
                     self._talk.hear(kind, _NUMBER(frame, 1)[0], frame[5:])
+            case Kind.CREDIT:
+                self._outbox.hear_credit(_NUMBER_OF_BYTES(frame, 1)[0])
+            case Kind.PING:
+                self._outbox.pong(bytes(frame[1:]))
+            case Kind.PONG:
+                if pongs := self._pings.pong(bytes(frame[1:]), now):
+                    self._talk.events.extend(pongs)
             case _:
                 self._hear_rare(parse_frame(bytes(frame)), now)
 
     def _hear_rare(self, frame: AnyFrame, now: float) -> None:
         match frame:
-            case Token(Kind.PING, token):
-                self._outbox.pong(token)
-            case Token(_, token):
-                if pongs := self._pings.pong(token, now):
-                    self._talk.events.extend(pongs)
-            case Counted(_, number):
-                self._outbox.hear_credit(number)
             case Failure() | Cancel() if self._life.closed:
                 pass
             case Failure(number, code, text):

@@ -23,6 +23,7 @@ from mezha.framing.base import Framing
 from mezha.framing.frame import Data, Frame, Need
 
 __all__ = [
+    "BOUNDS",
     "HEADER",
     "LONGEST_HELLO",
     "LONGEST_TEXT",
@@ -321,6 +322,10 @@ _SIZES = {
     Kind.ACK: _Sizes(8, 8),
     Kind.CLOSE: _Sizes(10, 10 + LONGEST_TEXT),
 }
+
+
+#: For those in a hurry: each kind by its number, and the least and the greatest length of its frames.
+BOUNDS = {int(kind): (kind, 1 + sizes.shortest, 1 + sizes.longest) for kind, sizes in _SIZES.items()}
 
 
 def _kind(number: int) -> Kind:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from struct import Struct
 from typing import NamedTuple
 
 from mezha.errors import LocalProtocolError, MessageDropped
@@ -14,6 +15,8 @@ __all__ = ["MESSAGES", "Inbox"]
 
 #: MESSAGE frames, as a framing. The hot loops know no other kind.
 MESSAGES = LengthPrefixed(4, strip=HEADER, fixed=bytes([Kind.MESSAGE]))
+
+_HEADER = Struct(">IB").pack
 
 
 class _Large(NamedTuple):
@@ -296,7 +299,7 @@ class Inbox:
         """Queue a message that came in pieces."""
         spare = held - HEADER - len(message)
         if len(message) <= PIECE and spare >= 0:  # as a frame it costs the least
-            self.feed(b"".join(MESSAGES.encode(message)))
+            self.feed(_HEADER(1 + len(message), Kind.MESSAGE) + message)
             self._freed += spare
         else:
             self._large = (*self._large, _Large(self._fed, message, held))

@@ -1,15 +1,19 @@
 """The intake: bytes as they come, cut into frames, and those of messages into runs."""
 
 from collections.abc import Iterator
+from struct import Struct
 
 from mezha.errors import MessageTooLarge
-from mezha.framing import Data, Frame
+from mezha.framing import Data, Need
 from mezha.framing.kernels import skip_frames
-from mezha.session.frames import HEADER, Frames, Kind
+from mezha.session.frames import BOUNDS, HEADER, Frames, Kind
 
 __all__ = ["Intake"]
 
 _FRAMES = Frames()
+_HEADER = Struct(">IB").unpack_from
+#: No length is between these.
+_UNKNOWN = (Kind.HELLO, 1, 0)
 #: More than any frame has.
 _ANY = 1 << 20
 
@@ -61,18 +65,30 @@ class Intake:
                 yield Kind.MESSAGE, view[start:stop]
                 start = stop
                 continue
-            header = bytearray(view[start : start + HEADER])
-            verdict = _FRAMES.split(header, _ANY)
-            end = verdict.end if isinstance(verdict, Frame) else verdict.size
-            if len(header) == HEADER and header[4] == Kind.MESSAGE:
-                self._check(end - HEADER)
-            if len(view) - start < end:
-                self._rest = bytearray(view[start:])
-                self._need = end
-                self.begun = now if start else begun
-                return
-            yield Kind(header[4]), view[start + 4 : start + end]
-            start += end
+            if len(view) - start < HEADER:
+                end = self._judge(view, start)
+            else:
+                length, number = _HEADER(view, start)
+                kind, shortest, longest = BOUNDS.get(number, _UNKNOWN)
+                if not shortest <= length <= longest:
+                    self._judge(view, start)
+                end = 4 + length
+                if kind is Kind.MESSAGE:
+                    self._check(length - 1)
+                if len(view) - start >= end:
+                    yield kind, view[start + 4 : start + end]
+                    start += end
+                    continue
+            self._rest = bytearray(view[start:])
+            self._need = end
+            self.begun = now if start else begun
+            return
+
+    def _judge(self, view: memoryview, start: int) -> int:
+        """Return how much of a frame is needed to know more; raise if it is none."""
+        verdict = _FRAMES.split(bytearray(view[start : start + HEADER]), _ANY)
+        assert isinstance(verdict, Need)
+        return verdict.size
 
     def _check(self, size: int) -> None:
         if size > self._limit:

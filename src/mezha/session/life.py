@@ -11,6 +11,9 @@ from mezha.session.states import STREAM, Stream
 
 __all__ = ["Life"]
 
+#: The table, for those in a hurry: of each state and kind the state that follows.
+_FOLLOWING = {stream: [STREAM.get((stream, kind)) for kind in Kind] for stream in Stream}
+
 
 class Life:
     """Knows what can still be done, and says why not.
@@ -69,7 +72,7 @@ class Life:
             RemoteProtocolError: nowhere.
 
         """
-        following = STREAM.get((self.stream, kind))
+        following = _FOLLOWING[self.stream][kind]
         if following is None:
             raise RemoteProtocolError(
                 f"the peer sent a {kind.name} frame, and there is none where its stream is: {self.stream.name}"
