@@ -1,4 +1,4 @@
-"""The command line: ``mezha lab``, ``mezha listen``, ``mezha send``, ``mezha echo``, ``mezha chaos``."""
+"""The command line: ``mezha lab``, ``listen``, ``send``, ``echo``, ``ping`` and ``chaos``."""
 
 import importlib
 import logging
@@ -19,6 +19,7 @@ VERBS = {
     "listen": "print every message that arrives",
     "send": "send messages, and wait for replies",
     "echo": "send every message back",
+    "ping": "measure how long the other end takes to answer",
     "chaos": "make the rare cut happen every time",
 }
 
@@ -36,9 +37,10 @@ options:
   --version   show the version
 
 examples:
-  mezha lab                                      one minute that explains it all
-  mezha listen 9000 --framing lines              in one terminal,
-  mezha send 9000 --framing lines Hello! World!  and in another
+  mezha lab                      one minute that explains it all
+  mezha listen 9000              in one terminal,
+  mezha send 9000 Hello! World!  in another,
+  mezha ping 9000                and in a third
 
 {FRAMINGS_HELP}
 """

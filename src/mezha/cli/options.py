@@ -18,9 +18,9 @@ __all__ = [
     "Place",
     "add_connection_options",
     "add_output_options",
+    "chosen_framing",
     "parse_place",
     "parse_size",
-    "require_framing",
 ]
 
 #: The framings as the help shows them: by the name in ``mezha.framing.names.NAMES``, how to write it, what it means.
@@ -32,8 +32,9 @@ FRAMINGS = {
     "netstring": ("netstring", "6:Hello!, (a decimal length, and a comma behind)"),
     "fixed": ("fixed:512", "every message has this many bytes"),
 }
-FRAMINGS_HELP = "framings, for --framing (both ends must use the same):\n" + "\n".join(
-    f"  {form:<15} {meaning}" for form, meaning in FRAMINGS.values()
+FRAMINGS_HELP = (
+    "framings, for --framing (both ends must use the same; without one, both have to\nspeak the mezha protocol):\n"
+    + "\n".join(f"  {form:<15} {meaning}" for form, meaning in FRAMINGS.values())
 )
 
 Word = TypeVar("Word")
@@ -133,7 +134,9 @@ def parse_size(text: str) -> int:
 def add_connection_options(parser: Parser, *, where: str) -> None:
     """Add the options that say where, in which framing, and how large."""
     group = parser.add_argument_group("connection")
-    group.add_argument("--framing", metavar="FRAMING", type=_framing, help="how messages are marked, see below")
+    group.add_argument(
+        "--framing", metavar="FRAMING", type=_framing, help="a bare framing instead of the mezha protocol, see below"
+    )
     group.add_argument("--unix", metavar="PATH", help=f"{where} a Unix socket, instead of a port")
     group.add_argument(
         "--max-message",
@@ -144,14 +147,11 @@ def add_connection_options(parser: Parser, *, where: str) -> None:
     )
 
 
-def require_framing(parser: Parser, options: argparse.Namespace) -> Framing:
-    """Return the framing given; without one, or with one that contradicts the limit, exit and explain."""
+def chosen_framing(parser: Parser, options: argparse.Namespace) -> Framing | None:
+    """Return the framing given, ``None`` without one; where it contradicts the limit, exit and explain."""
     framing: Framing | None = options.framing
-    if framing is None:
-        parser.error(
-            "say how messages are marked, as with --framing lines: both ends must agree, and nothing is assumed"
-        )
-    parser.checked(lambda limit: framing.decoder(limit=limit), options.max_message)
+    if framing is not None:
+        parser.checked(lambda limit: framing.decoder(limit=limit), options.max_message)
     return framing
 
 

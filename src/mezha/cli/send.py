@@ -7,9 +7,9 @@ import threading
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from ssl import SSLCertVerificationError, SSLContext
 
-from mezha.blocking import Peer, connect
+from mezha.blocking import Peer
+from mezha.cli.connecting import open_peer
 from mezha.cli.options import (
     FRAMINGS_HELP,
     Failure,
@@ -17,13 +17,12 @@ from mezha.cli.options import (
     Place,
     add_connection_options,
     add_output_options,
+    chosen_framing,
     parse_place,
-    require_framing,
 )
 from mezha.cli.output import Printer, notice
 from mezha.cli.tls import add_client_options, client_context
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, MezhaError
-from mezha.framing import Framing
 from mezha.limits import Limits
 
 __all__ = ["run"]
@@ -36,15 +35,14 @@ def run(words: Sequence[str]) -> int:
     """Send as the command line says."""
     parser = Parser(
         "send",
-        usage="mezha send [HOST:]PORT [MESSAGE ...] --framing FRAMING [options]\n"
-        "       mezha send --unix PATH [MESSAGE ...] --framing FRAMING [options]",
+        usage="mezha send [HOST:]PORT [MESSAGE ...] [options]\n       mezha send --unix PATH [MESSAGE ...] [options]",
         description="Send each MESSAGE as one message; without any, each line of the standard input.",
         epilog=f"""\
 examples:
-  mezha send 9000 --framing lines Hello! World!
+  mezha send 9000 Hello! World!
   mezha send 9000 --framing lines --replies 2 Hello! World!
   mezha send example.org:9000 --framing length:2 --tls --hex 00ff 0a
-  tail -f log.txt | mezha send 9000 --framing lines
+  tail -f log.txt | mezha send 9000
 
 {FRAMINGS_HELP}""",
     )
@@ -75,7 +73,7 @@ examples:
         place = parser.checked(parse_place, options.place)
         if place.host is None:
             parser.error(f"{options.place!r} says no host to connect to")
-    framing = require_framing(parser, options)
+    framing = chosen_framing(parser, options)
     tls = client_context(parser, options)
     messages: Iterable[bytes]
     if not arguments:
@@ -85,12 +83,12 @@ examples:
     else:
         messages = [os.fsencode(argument) for argument in arguments]
 
-    with _connect(place, framing, tls, options) as peer:
+    with open_peer(place, framing, tls, options, limits=Limits(max_message=options.max_message)) as peer:
         if not arguments and sys.stdin.isatty():
             notice(f"connected to {place}; each line is a message, Ctrl-D ends")
         try:
             if options.replies:
-                _exchange(peer, messages, options, half_close=tls is None)
+                _exchange(peer, messages, options, half_close=tls is None or framing is None)
             else:
                 for message in messages:
                     peer.send(message)
@@ -98,25 +96,6 @@ examples:
             peer.abort()  # rather than wait until the peer has read the rest
             raise
     return 0
-
-
-def _connect(place: Place, framing: Framing, tls: SSLContext | None, options: Namespace) -> Peer:
-    try:
-        return connect(
-            place.host,
-            place.port,
-            unix=place.unix,
-            framing=framing,
-            tls=tls,
-            server_hostname=options.server_name,
-            limits=Limits(max_message=options.max_message),
-        )
-    except SSLCertVerificationError as error:
-        raise Failure(
-            f"cannot trust {place}: {error.verify_message.rstrip('.')} (--ca says whom to trust, --insecure anybody)"
-        ) from error
-    except OSError as error:
-        raise Failure(f"cannot connect to {place}: {error.strerror or error}") from error
 
 
 def _exchange(peer: Peer, messages: Iterable[bytes], options: Namespace, *, half_close: bool) -> None:

@@ -12,8 +12,8 @@ from mezha.cli.options import (
     Place,
     add_connection_options,
     add_output_options,
+    chosen_framing,
     parse_place,
-    require_framing,
 )
 from mezha.cli.output import notice
 from mezha.cli.tls import add_server_options, server_context
@@ -27,14 +27,13 @@ def server_parser(verb: str, description: str, *, quiet: str = "") -> Parser:
     """Return the parser of a verb that serves."""
     parser = Parser(
         verb,
-        usage=f"mezha {verb} [HOST:]PORT --framing FRAMING [options]\n"
-        f"       mezha {verb} --unix PATH --framing FRAMING [options]",
+        usage=f"mezha {verb} [HOST:]PORT [options]\n       mezha {verb} --unix PATH [options]",
         description=f"{description}\nWho comes and goes is told on the standard error. Ctrl-C ends it.",
         epilog=f"""\
 examples:
-  mezha {verb} 9000 --framing lines
+  mezha {verb} 9000
   mezha {verb} 0.0.0.0:9000 --framing length:4 --json
-  mezha {verb} 9000 --framing lines --cert cert.pem --key key.pem
+  mezha {verb} 9000 --cert cert.pem --key key.pem
 
 {FRAMINGS_HELP}""",
     )
@@ -58,7 +57,7 @@ def serve(parser: Parser, options: Namespace, take: Callable[[Peer, str, list[by
     if (options.place is None) == (options.unix is None):
         parser.error("say where to listen: PORT, HOST:PORT, or --unix PATH")
     place = parser.checked(parse_place, options.place) if options.unix is None else Place(unix=options.unix)
-    framing = require_framing(parser, options)
+    framing = chosen_framing(parser, options)
     listener = listen(
         place.host,
         place.port,
