@@ -307,6 +307,7 @@ def test_a_stream_that_is_left_or_thrown_away_in_the_middle() -> None:
     inbox.part(b"abc")
     inbox.open_stream()
     inbox.leave_stream()
+    assert not inbox.open_stream()
     inbox.part(b"def")
     inbox.last(b"ghi")
     assert (inbox.size, inbox.count, inbox.freed()) == (0, 1, 24)

@@ -220,7 +220,7 @@ class Inbox:
             LocalProtocolError: one is open.
 
         """
-        if self.empty and self._arriving:
+        if self.empty and self._arriving and not self._skipping:
             self._reading = self._arriving
             return True
         messages = self.take(1)
