@@ -204,7 +204,7 @@ def test_every_command_is_understood(command: str, monkeypatch: pytest.MonkeyPat
     def reached(*_: object, **__: object) -> None:
         raise Understood
 
-    for place in ("serving.listen", "send.connect", "chaos.Chaos", "experiment.plain_rounds"):
+    for place in ("serving.listen", "connecting.connect", "chaos.Chaos", "experiment.plain_rounds"):
         module, name = place.split(".")
         monkeypatch.setattr(importlib.import_module(f"mezha.cli.{module}"), name, reached)
     Path("run.jsonl").write_text("{}\n", encoding="utf-8")  # recorded by a command before
