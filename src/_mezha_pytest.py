@@ -87,27 +87,38 @@ def mezha_script(request: pytest.FixtureRequest) -> Generator[Callable[[Script],
 
 
 @pytest.fixture
-def mezha_pair() -> Generator[Callable[[Framing], tuple[mezha.blocking.Peer, mezha.blocking.Peer]]]:
-    """Connect two blocking peers that speak a framing; both are closed with the test."""
+def mezha_pair() -> Generator[Callable[..., tuple[mezha.blocking.Peer, mezha.blocking.Peer]]]:
+    """Connect two blocking peers, which are closed with the test: ``mezha_pair(framing=None)``.
+
+    Without a framing they speak the mezha protocol; it takes the options of ``wrap``.
+    """
     from mezha.testing.pairs import blocking_pair
 
     with ExitStack() as stack:
-        yield lambda framing: stack.enter_context(blocking_pair(framing))
+
+        def connect(framing: Framing | None = None, **options: Any) -> tuple[mezha.blocking.Peer, mezha.blocking.Peer]:
+            return stack.enter_context(blocking_pair(framing, **options))
+
+        yield connect
 
 
 @pytest.fixture
-def mezha_asyncio_pair() -> Callable[
-    [Framing], AbstractAsyncContextManager[tuple[mezha.asyncio.Peer, mezha.asyncio.Peer]]
-]:
-    """Connect two asyncio peers that speak a framing, in an ``async with`` block of any async test."""
+def mezha_asyncio_pair() -> Callable[..., AbstractAsyncContextManager[tuple[mezha.asyncio.Peer, mezha.asyncio.Peer]]]:
+    """Connect two asyncio peers, in an ``async with`` block of any async test: ``mezha_asyncio_pair(framing=None)``.
+
+    Without a framing they speak the mezha protocol; it takes the options of ``wrap``.
+    """
     from mezha.testing.pairs import asyncio_pair
 
     return asyncio_pair
 
 
 @pytest.fixture
-def mezha_trio_pair() -> Callable[[Framing], AbstractAsyncContextManager[tuple[mezha.trio.Peer, mezha.trio.Peer]]]:
-    """Connect two trio peers that speak a framing, in an ``async with`` block of any test that runs on trio."""
+def mezha_trio_pair() -> Callable[..., AbstractAsyncContextManager[tuple[mezha.trio.Peer, mezha.trio.Peer]]]:
+    """Connect two trio peers, in an ``async with`` block of a test on trio: ``mezha_trio_pair(framing=None)``.
+
+    Without a framing they speak the mezha protocol; it takes the options of ``wrap``.
+    """
     from mezha.testing.trio_pairs import trio_pair
 
     return trio_pair

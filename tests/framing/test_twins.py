@@ -102,6 +102,8 @@ class Receiving(RuleBasedStateMachine):
         self.pending = b""  # fed, not handed out
         self.skipped = 0
         self.ended = self.failed = self.shut = False
+        self.budget: int | None = None  # None: there is no end of it
+        self.count = 0
 
     @initialize(framing=st.sampled_from(RECEIVED), limit=st.sampled_from((100, LARGE, LARGE + 12, 1 << 20, 2**80)))
     def begin(self, framing: Framing, limit: int) -> None:
@@ -136,6 +138,9 @@ class Receiving(RuleBasedStateMachine):
         assert isinstance(verdict, Frame), f"a message was handed out, and there is {verdict}"
         message = verdict.cut(self.pending)
         self.pending = self.pending[verdict.end :]
+        self.count += 1
+        if self.budget is not None:
+            self.budget -= verdict.end
         return message
 
     @rule(sizes=st.lists(SIZES, min_size=1, max_size=4))
@@ -181,6 +186,19 @@ class Receiving(RuleBasedStateMachine):
         if message is not None:
             assert not self.shut
             assert message == self.cut()
+            assert self.budget is None or self.budget >= 0
+
+    @rule(size=st.none() | st.integers(0, 60) | st.integers(0, 4 * LARGE))
+    def set_the_budget(self, size: int | None) -> None:
+        self.decoder.budget = sys.maxsize if size is None else size
+        self.budget = size
+
+    @rule(count=st.integers(0, 4) | st.just(2**80))
+    def cut_what_is_easy(self, count: int) -> None:
+        for message in self.decoder.cut(count):
+            assert not self.shut
+            assert message == self.cut()
+            assert self.budget is None or self.budget >= 0
 
     @precondition(lambda self: not self.shut)
     @rule(count=st.integers(0, 4) | st.just(2**80))
@@ -224,8 +242,11 @@ class Receiving(RuleBasedStateMachine):
         assert self.decoder.buffered == len(self.pending)
         assert self.decoder.ended == self.ended
         assert self.decoder.skipped == self.skipped
+        assert self.decoder.count == self.count
+        assert self.budget is None or self.decoder.budget == self.budget
 
     def teardown(self) -> None:
+        self.set_the_budget(None)
         if not (self.shut or self.failed or self.ended):
             self.feed(len(self.wire), False, bytes)
             self.end()
@@ -320,6 +341,20 @@ def test_a_large_message_cut_off_says_how_much_of_it_had_arrived(decoder_of: typ
         assert caught.value.received == 4 + arrived
     assert decoder.space() is None
     assert decoder.buffered == 4 + arrived
+
+
+@pytest.mark.parametrize("quickly", [False, True])
+def test_a_large_message_is_within_the_budget_or_stays(decoder_of: type[Decoder], quickly: bool) -> None:
+    wire = (2 * LARGE).to_bytes(4, "big") + pattern(2 * LARGE)
+    decoder = decoder_of(LengthPrefixed(4))
+    decoder.feed(wire[:10_000])
+    assert decoder.pop() is None
+    decoder.feed(wire[10_000:])
+    for budget in (len(wire) - 1, len(wire)):
+        decoder.budget = budget
+        messages = [decoder.pop()] if quickly else decoder.cut(9)
+        assert [message for message in messages if message is not None] == [pattern(2 * LARGE)] * (budget == len(wire))
+    assert (decoder.budget, decoder.count) == (0, 1)
 
 
 def test_large_messages_before_a_fault_come_first(decoder_of: type[Decoder]) -> None:
@@ -538,6 +573,52 @@ def test_any_order_of_push_and_put_and_collect(
         assert outgoing.size == sum(map(len, put))
 
 
+@given(credit=st.integers(0, 30), messages=st.lists(st.binary(max_size=12), max_size=8))
+def test_what_is_spent_is_within_the_credit(twin: ModuleType, credit: int, messages: list[bytes]) -> None:
+    framing = LengthPrefixed(2, strip=3, fixed=b"!")
+    outgoing = twin.Outgoing(framing, 10, 100)
+    assert (outgoing.credit, outgoing.count) == (0, 0)
+    outgoing.credit = credit
+    spent: list[bytes] = []
+    for message in messages:
+        size = len(message) + 3
+        fits = len(message) <= 10 and size <= outgoing.credit
+        assert outgoing.spend(message) == fits
+        if fits:
+            spent.append(message)
+    assert outgoing.count == len(spent)
+    assert outgoing.credit == credit - sum(map(len, spent)) - 3 * len(spent)
+    assert b"".join(outgoing.collect()) == b"".join(b"".join(framing.encode(message)) for message in spent)
+
+
+def test_what_is_not_easy_is_not_spent_on(twin: ModuleType) -> None:
+    outgoing = twin.Outgoing(Delimited(b"--"), 10, 20)
+    outgoing.credit = 100
+    for message in (bytearray(b"a"), b"a--", bytes(11)):
+        assert not outgoing.spend(message)
+    outgoing.credit = 11
+    assert not outgoing.spend(b"1234567890")
+    outgoing.credit = 100
+    assert outgoing.spend(b"1234567890")
+    assert outgoing.spend(b"123456")
+    assert not outgoing.spend(b"enough is here")
+    assert not outgoing.spend(b"")
+    outgoing.collect()
+    outgoing.shut = True
+    assert not outgoing.spend(b"")
+    assert (outgoing.credit, outgoing.count) == (80, 2)
+
+
+def test_the_largest_message_may_become_smaller_and_never_larger(twin: ModuleType) -> None:
+    outgoing = twin.Outgoing(LengthPrefixed(), 10, 1000)
+    outgoing.credit = 1000
+    for limit, largest in ((20, 10), (5, 5), (7, 5)):
+        outgoing.limit(limit)
+        for add in (outgoing.push, outgoing.spend):
+            assert add(bytes(largest))
+            assert not add(bytes(largest + 1))
+
+
 def test_a_message_is_put_as_a_whole_or_not_at_all(native: ModuleType) -> None:
     outgoing = native.Outgoing(LengthPrefixed(), 100, 100)
     outgoing.put([b"a"])
@@ -552,6 +633,37 @@ def test_a_kernel_that_does_not_know_the_header_encodes_nothing(native: ModuleTy
     for offset, strip, before, after in ((2, 6, b"", b""), (2, 6, b"a", b""), (0, 6, b"", b""), (0, 6, b"", b"abc")):
         assert native.length_kernel(4, "big", offset, 0, strip, before, after).overhead == -1
     assert native.length_kernel(4, "big", 1, 0, 6, b"a", b"b").overhead == 6
+
+
+# -- frames ------------------------------------------------------------------------------------------------------------
+
+
+FRAMES = st.lists(st.tuples(st.sampled_from((1, 1, 1, 2)), st.binary(max_size=5)), max_size=8)
+
+
+@given(frames=FRAMES, rest=st.binary(max_size=6), before=st.integers(0, 3), kind=st.sampled_from((bytes, memoryview)))
+def test_a_run_of_frames_ends_where_another_begins_or_the_bytes_end(
+    twin: ModuleType, frames: list[tuple[int, bytes]], rest: bytes, before: int, kind: Callable[[bytes], Data]
+) -> None:
+    written = [(1 + len(body)).to_bytes(4, "big") + bytes([of]) + body for of, body in frames]
+    run = 0
+    while run < len(frames) and frames[run][0] == 1 and len(frames[run][1]) <= 4:
+        run += 1
+    end = before + sum(map(len, written[:run]))
+    data = bytes(before) + b"".join(written)
+    if run < len(frames):
+        assert twin.skip_frames(kind(data + rest), before, 1, 4) == end
+    else:
+        assert twin.skip_frames(kind(data), before, 1, 4) == end == len(data)
+        if rest:
+            assert twin.skip_frames(kind(data + b"\0\0\0\5\1" + rest[:3]), before, 1, 4) == end
+
+
+def test_frames_that_cannot_be_are_not_skipped(twin: ModuleType) -> None:
+    for wire in (b"", b"\0\0\0", bytes(5), b"\0\0\0\0\1", b"\xff\xff\xff\xff\1abc", b"\0\0\0\7\1abcdef"):
+        assert twin.skip_frames(wire, 0, 1, 5) == 0
+    assert twin.skip_frames(b"\0\0\0\1\1", 0, 1, 0) == 5
+    assert twin.skip_frames(b"\0\0\0\1\1", 9, 1, 0) == 9
 
 
 # -- what only the compiled ones could do wrong ------------------------------------------------------------------------
