@@ -107,7 +107,7 @@ def test_a_line_is_kept_until_it_says_whether_a_block_follows_if_it_is_not_too_l
     assert recover(bytearray(b"a" * 8192), 5, 1) == Garbage(8192, 2)
     assert recover(bytearray(b"a\r\na"), 5, 2) == Garbage(3)
     with pytest.raises(FramingError, match=r"^a line of sized of more than 8192 bytes, with a block behind$"):
-        recover(bytearray(b"#" * 8192), 5, 1)
+        recover(bytearray(b"#" * 8192 + b"\r\n"), 5, 1)
 
 
 def test_the_next_line_is_where_to_go_on() -> None:

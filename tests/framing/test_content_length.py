@@ -62,6 +62,7 @@ def test_only_what_is_needed_is_waited_for() -> None:
             "a header says once how long its message is, with Content-Length; this one says it 2 times",
         ),
         (b"Content-Length: -1\r\n\r\n", "Content-Length is b'-1', which is no number of bytes"),
+        (b"Content-Length: 1\x0c\r\n\r\n", "Content-Length is b'1\\x0c', which is no number of bytes"),
         (b"Content-Length:\r\n\r\n", "Content-Length is b'', which is no number of bytes"),
         (b"Content-Length: 1 2\r\n\r\n", "Content-Length is b'1 2', which is no number of bytes"),
         (

@@ -34,6 +34,7 @@ def test_the_first_dot_is_taken_away_whatever_follows() -> None:
     assert read(framing, b".hid\r\n.\r\n") == [b"hid\r\n"]  # RFC 5321, 4.5.2
     assert framing.split(bytearray(b".hid\r\n.\r\n.\r\n"), 10) == Frame(0, 6, 9, b"hid\r\n")
     assert framing.split(bytearray(b".\r\n.\r\n"), 10) == Frame(0, 0, 3)
+    assert framing.split(bytearray(b"a\r\n.\r\n\n"), 10) == Frame(0, 3, 6, b"a\r\n")  # what is wrong comes behind it
 
 
 def test_only_what_is_needed_is_waited_for() -> None:

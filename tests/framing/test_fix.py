@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from verdicts import fault, forgiven, needs, read, refusal, size_too_large
 
+from mezha.errors import FramingError
 from mezha.framing import Fix, Frame, Resyncing
 from mezha.testing import laws
 
@@ -67,6 +68,15 @@ def test_only_what_is_needed_is_waited_for() -> None:
 )
 def test_bytes_that_are_no_fix(stream: str, text: str) -> None:
     assert fault(framing, message(stream)) == text
+
+
+def test_a_field_that_is_too_long_is_so_whatever_follows() -> None:
+    for field in ("8=FIX" + "x" * 16, "8=FIX.4.4|9=" + "0" * 21):
+        with pytest.raises(FramingError, match=r"^field '[89]=(FIX)?' of a FIX message has more than 2\d bytes$"):
+            framing.split(bytearray(message(field + "|9=5|35=0|10=163|")), 1000)
+    longest = message("8=FIX" + "x" * 15 + "|9=" + "0" * 19 + "5|35=0|10=")
+    longest += b"%03d\x01" % (sum(longest[:-3]) % 256)
+    assert read(framing, longest) == [longest]
 
 
 def test_the_limit_counts_the_whole_message() -> None:

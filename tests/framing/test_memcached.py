@@ -47,6 +47,7 @@ framing = Memcached()
         b"sets a 0 0 6",
         b"SET a 0 0 6",
         b"VALUES 6",
+        b"set\ta 0 0 6",
     ],
 )
 def test_a_line_with_its_value(message: bytes) -> None:
@@ -69,6 +70,7 @@ def test_a_get_is_answered_with_a_message_for_each_value() -> None:
         (b"VALUE name 0\r\n", "VALUE says the size of its value, and here it does not: b'VALUE name 0'"),
         (b"set name 0 0 x\r\n", "the size of the value behind set is b'x', which is no number of bytes"),
         (b"set name 0 0 -1\r\n", "the size of the value behind set is b'-1', which is no number of bytes"),
+        (b"ms na\tme 6\r\n1234567x", "'\\r\\n' stands behind the 6 bytes of a block, and here b'7x'"),
         (b"ms name S6\r\n", "the size of the value behind ms is b'S6', which is no number of bytes"),
         (b"VA 1\r\nabc", "'\\r\\n' stands behind the 1 bytes of a block, and here b'bc'"),
     ],

@@ -45,7 +45,13 @@ def test_a_message_over_the_limit() -> None:
 
 def test_the_end_in_a_message_is_refused() -> None:
     text = "the message has the end of a block, b'\\x1c\\r', in it, at byte 1, and would arrive as two"
-    assert refusal(framing, b"a\x1c\rb") == refusal(framing, b"a\x1c", b"\r") == text
+    assert refusal(framing, b"\x1c\r").endswith(", in it, at byte 0, and would arrive as two")
+    assert (
+        refusal(framing, b"a\x1c\rb\x1c\r")
+        == refusal(framing, b"a\x1c\rb")
+        == refusal(framing, b"a\x1c", b"\r")
+        == text
+    )
 
 
 def test_a_message_over_the_limit_can_be_skipped() -> None:
@@ -55,3 +61,8 @@ def test_a_message_over_the_limit_can_be_skipped() -> None:
 def test_the_next_start_is_where_to_go_on() -> None:
     stream = b"MSH\x1c\r\x0ba\x1c\r\n\x0bb\x1c\r"
     assert forgiven(Resyncing(framing), stream, 3) == ["FramingError", b"a", "FramingError", b"b"]
+
+
+def test_work_is_in_proportion_to_the_bytes() -> None:
+    laws.check_linear(framing, b"\x1c" * 9000 + b"a")
+    laws.check_takes_no_memory(framing, b"\x0babc", limit=60 << 20)

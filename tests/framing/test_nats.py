@@ -17,6 +17,7 @@ framing = Nats()
         b"PUB FOO 11\r\nHello NATS!",
         b"PUB FRONT.DOOR JOKE.22 11\r\nKnock Knock",
         b"PUB NOTIFY 0\r\n",
+        b"PUB NOT\x0bIFY 2\r\nhi",
         b"pub\tFOO \t 2\r\n\r\n",
         b"HPUB FOO 22 33\r\nNATS/1.0\r\nBar: Baz\r\n\r\nHello NATS!",
         b"HPUB FOO R 12 12\r\nNATS/1.0\r\n\r\n",

@@ -73,6 +73,7 @@ def test_only_what_is_needed_is_waited_for() -> None:
         (b"SEND\0", "a STOMP frame ends inside its headers: the empty line behind them is missing"),
         (b"SEND\na:b\0", "a STOMP frame ends inside its headers: the empty line behind them is missing"),
         (b"SEND\ncontent-length:x\n\n", "content-length is b'x', which is no number of bytes"),
+        (b"SEND\ncontent-length:1:2\n\n", "content-length is b'1:2', which is no number of bytes"),
         (b"SEND\ncontent-length:\n\n", "content-length is b'', which is no number of bytes"),
         (
             b"SEND\ncontent-length:1\n\nab",

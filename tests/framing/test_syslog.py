@@ -3,6 +3,7 @@
 import pytest
 from verdicts import fault, forgiven, needs, read, refusal, size_too_large
 
+from mezha.errors import FramingError
 from mezha.framing import Frame, Resyncing, Skipping, Syslog
 from mezha.testing import laws
 
@@ -98,6 +99,12 @@ def test_a_message_over_the_limit_can_be_skipped(framing: Syslog) -> None:
     ]
     assert forgiven(Skipping(framing), b"99999x", 4) == ["MessageTooLarge", "FramingError"]
     assert forgiven(Skipping(framing), b"<1>345", 4) == ["MessageTooLarge", "TruncatedMessage"]
+
+
+def test_a_count_over_the_limit_has_to_end_as_any_other() -> None:
+    with pytest.raises(FramingError) as caught:
+        counted.past_too_large()(bytearray(b"99x"), 4, 0)
+    assert str(caught.value) == ("a syslog message begins with at most 20 digits and a space, and byte 2 is 'x' (0x78)")
 
 
 def test_a_line_feed_is_where_to_go_on_where_lines_are_spoken() -> None:
