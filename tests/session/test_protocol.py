@@ -7,7 +7,7 @@ import pytest
 from docs_blocks import ROOT, blocks, check
 
 from mezha.errors import FramingError
-from mezha.framing import Need
+from mezha.framing import Frame, Need
 from mezha.session import frames, hello
 from mezha.session.frames import Code, Frames, Kind
 from mezha.session.greeting import MAGIC, not_greeted
@@ -103,9 +103,10 @@ def test_the_least_that_works() -> None:
     (magic, greeting) = re.findall(r"`([0-9a-f ]{16,})`", section("The least that works"))
     assert bytes.fromhex(magic) == MAGIC
     least = bytearray(bytes.fromhex(greeting))
-    start, stop, end = Frames().split(least, 5000)[:3]  # type: ignore[misc]  # it is whole
-    assert end == len(least)
-    assert frames.parse_frame(bytes(least[start:stop])) == frames.Body(Kind.HELLO, Hello().encode())
+    whole = Frames().split(least, 5000)
+    assert isinstance(whole, Frame)
+    assert whole.end == len(least)
+    assert frames.parse_frame(whole.cut(least)) == frames.Body(Kind.HELLO, Hello().encode())
 
 
 def test_its_own_links_lead_somewhere() -> None:

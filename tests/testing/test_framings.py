@@ -12,8 +12,10 @@ from mezha.framing import Data, Delimited, FixedSize, Frame, Framing, LengthPref
 from mezha.testing import check_framing, laws
 from mezha.testing.strategies import length_prefixed
 
-NAMES = ["length:4", "length:2:little", "varint", "netstring", "lines", "delimited:ab", "fixed:5"]
-NAMES += ["syslog", "content-length", "mllp", "stomp", "memcached", "dot-stuffed"]
+NAMES = [
+    *("length:4", "length:2:little", "varint", "netstring", "lines", "delimited:ab", "fixed:5"),
+    *("syslog", "content-length", "mllp", "stomp", "memcached", "dot-stuffed"),
+]
 #: Messages of those that carry none of what is made up.
 MESSAGES = {
     "fixed:300": [b"x" * 300],
