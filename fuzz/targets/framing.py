@@ -24,6 +24,8 @@ from mezha.framing import (
     Framing,
     Hdlc,
     Lines,
+    Memcached,
+    Nats,
     OncRpc,
     Slip,
     Stomp,
@@ -37,7 +39,20 @@ __all__ = ["check"]
 
 ALLOWED = (FramingError, MessageTooLarge)
 #: Framings in which there are several ways to write a message, of which one is chosen.
-_SEVERAL_WAYS = (Chunked, Cobs, ContentLength, DotStuffed, Hdlc, OncRpc, Slip, Stomp, Syslog, WebSocket)
+_SEVERAL_WAYS = (
+    Chunked,
+    Cobs,
+    ContentLength,
+    DotStuffed,
+    Hdlc,
+    Memcached,
+    Nats,
+    OncRpc,
+    Slip,
+    Stomp,
+    Syslog,
+    WebSocket,
+)
 
 
 def check(data: bytes) -> None:

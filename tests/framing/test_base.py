@@ -21,6 +21,8 @@ from mezha.framing import (
     Hdlc,
     LengthPrefixed,
     Lines,
+    Memcached,
+    Nats,
     Need,
     OncRpc,
     Run,
@@ -35,7 +37,7 @@ from mezha.testing import laws
 from mezha.testing.strategies import FRAMINGS, in_parts, messages, streams
 
 #: Framings in which there are several ways to write a message, of which one is chosen.
-SEVERAL_WAYS = (Chunked, Cobs, ContentLength, DotStuffed, Hdlc, OncRpc, Slip, Stomp, Syslog, WebSocket)
+SEVERAL_WAYS = (Chunked, Cobs, ContentLength, DotStuffed, Hdlc, Memcached, Nats, OncRpc, Slip, Stomp, Syslog, WebSocket)
 
 every_framing = pytest.mark.parametrize("kind", FRAMINGS, ids=lambda kind: kind.__name__)
 

@@ -39,6 +39,12 @@ def test_a_line_or_a_line_and_a_block() -> None:
     assert framing.split(bytearray(b"#1\r\na\r\nb"), 9) == Frame(0, 5, 7)
 
 
+def test_a_line_feed_alone_ends_a_line_and_no_block() -> None:
+    assert read(framing, b"a\n#1\n\n\r\nb\r\r\n") == [b"a", b"#1\n\n", b"b\r"]
+    assert framing.encode(b"#1\n\n") == (b"#1\n\n\r\n",)
+    assert fault(framing, b"#1\na\nb") == "'\\r\\n' stands behind the 1 bytes of a block, and here b'\\nb'"
+
+
 def test_only_what_is_needed_is_waited_for() -> None:
     assert [needs(framing, b"#3\r\nabc\r"[:size]) for size in range(1, 9)] == [2, 3, 4, 9, 9, 9, 9, 9]
 
@@ -48,8 +54,6 @@ def test_only_what_is_needed_is_waited_for() -> None:
     [
         (b"c", "no line of sized begins with 'c' (0x63)"),
         (b"\r", "no line of sized begins with '\\r' (0x0d)"),
-        (b"a\n", "a line of sized ends with '\\r\\n', and byte 1 is a '\\n' alone"),
-        (b"a\r\r\na\n", "a line of sized ends with '\\r\\n', and byte 1 is a '\\n' alone"),
         (b"#x\r\n", "the size is b'x', which is no number of bytes"),
         (b"#1\r\nabc", "'\\r\\n' stands behind the 1 bytes of a block, and here b'bc'"),
         (b"#1\r\na\r\r", "'\\r\\n' stands behind the 1 bytes of a block, and here b'\\r\\r'"),
@@ -63,6 +67,8 @@ def test_the_limit_counts_line_and_block() -> None:
     assert read(framing, b"a2345\r\n#1\r\n5\r\n", 5) == [b"a2345", b"#1\r\n5"]
     assert size_too_large(framing, b"a234567", 5) is None
     assert size_too_large(framing, b"a23456\r", 5) is None
+    assert size_too_large(framing, b"a23456\n", 5) is None
+    assert read(framing, b"a2345\n", 5) == [b"a2345"]
     assert size_too_large(framing, b"#2\r\n", 5) == 6
 
 
@@ -91,7 +97,7 @@ def test_work_is_in_proportion_to_the_bytes() -> None:
 def test_a_message_over_the_limit_can_be_skipped() -> None:
     laws.check_skipping(framing, [b"a", b"b" * 30, b"#1\r\na", b"#30\r\n" + b"\r\na" * 10, b"ab"], 5)
     assert forgiven(Skipping(framing), b"#9\r\n123", 5) == ["MessageTooLarge", "TruncatedMessage"]
-    assert forgiven(Skipping(framing), b"a2345678\na\r\n", 5) == ["MessageTooLarge", "FramingError"]
+    assert forgiven(Skipping(framing), b"a2345678\na\r\n", 5) == ["MessageTooLarge", b"a"]
     assert forgiven(Skipping(framing), b"#2345678x\r\n", 5) == ["MessageTooLarge", "FramingError"]
 
 
@@ -105,4 +111,4 @@ def test_a_line_is_kept_until_it_says_whether_a_block_follows_if_it_is_not_too_l
 
 
 def test_the_next_line_is_where_to_go_on() -> None:
-    assert forgiven(Resyncing(framing), b"x\r\na\n#1\r\nabc\r\nb\r\n", 5) == ["FramingError"] * 3 + [b"abc", b"b"]
+    assert forgiven(Resyncing(framing), b"x\r\n\n#1\r\nabc\r\nb\r\n", 5) == ["FramingError"] * 3 + [b"abc", b"b"]

@@ -13,6 +13,7 @@ from stuffed_framings import END, Stuffed
 
 from mezha.errors import MessageTooLarge, RemoteProtocolError, TruncatedMessage
 from mezha.framing import (
+    Decoder,
     Delimited,
     FixedSize,
     Forgiving,
@@ -106,6 +107,15 @@ def test_it_is_a_framing_like_any_other(framing: Framing) -> None:
         framing.decoder(limit=-1)
     laws.check_inverse(framing, b"Hello!")
     laws.check_split(framing, b"".join(framing.encode(b"Hello!")) * 2, 9)
+
+
+def test_the_framing_inside_has_a_word_in_it() -> None:
+    class Picky(Lines):
+        def decoder(self, *, limit: int = 0) -> Decoder:
+            raise ValueError(f"no line has {limit} bytes")
+
+    with pytest.raises(ValueError, match=r"^no line has 7 bytes$"):
+        Skipping(Picky()).decoder(limit=7)
 
 
 @pytest.mark.parametrize(

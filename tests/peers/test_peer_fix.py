@@ -10,7 +10,7 @@ from waiting import PATIENCE
 
 from mezha.framing import Fix
 
-SIMPLEFIX = Proof("fix", "FIX Session Layer, tag=value", "simplefix", lambda: version("simplefix"))
+SIMPLEFIX = Proof("fix", "FIX TagValue Encoding", "simplefix", lambda: version("simplefix"))
 
 
 @pytest.fixture(scope="session")

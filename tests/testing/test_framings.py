@@ -12,13 +12,20 @@ from mezha.framing import Data, Delimited, FixedSize, Frame, Framing, LengthPref
 from mezha.testing import check_framing, laws
 from mezha.testing.strategies import length_prefixed
 
-NAMES = ["length:4", "length:2:little", "varint", "netstring", "lines", "delimited:ab", "fixed:5", "fixed:300"]
+NAMES = ["length:4", "length:2:little", "varint", "netstring", "lines", "delimited:ab", "fixed:5"]
+NAMES += ["syslog", "content-length", "mllp", "stomp", "memcached", "dot-stuffed"]
+#: Messages of those that carry none of what is made up.
+MESSAGES = {
+    "fixed:300": [b"x" * 300],
+    "fix": [b"8=FIX.4.4\x019=5\x0135=0\x0110=163\x01", b"8=FIX.4.4\x019=5\x0135=1\x0110=164\x01"],
+    "nats": [b"PING", b"PUB a 3\r\nabc", b"MSG a 1 0\r\n"],
+    "resp": [b":1\r\n", b"*2\r\n$1\r\na\r\n_\r\n", b"+OK\r\n"],
+}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *MESSAGES])
 def test_the_framings_of_mezha_pass(name: str) -> None:
-    framing = parse_framing(name)
-    check_framing(framing, [b"x" * 300] if name == "fixed:300" else None)
+    check_framing(parse_framing(name), MESSAGES.get(name))
 
 
 @given(length_prefixed())

@@ -357,8 +357,18 @@ cdef inline Py_ssize_t _find(
 # From this size on a message is received into its own memory; and then so much of it has to be here already.
 cdef Py_ssize_t _LARGE = 64 << 10, _LARGE_BEGUN = 8 << 10
 
+# What all buffers without bytes share: never written to.
+cdef bytearray _NOTHING_HERE = bytearray()
 
-cdef class Buffer:
+
+cdef class Inbox:
+    """Hands out messages, to compiled code without a step of Python."""
+
+    cdef object next(self):
+        raise NotImplementedError
+
+
+cdef class Buffer(Inbox):
     """Bytes received and not handed out yet, and what cuts messages off their front."""
 
     cdef object run
@@ -378,7 +388,7 @@ cdef class Buffer:
     cdef readonly bint ended
 
     def __cinit__(self):
-        self.data = bytearray()
+        self.data = _NOTHING_HERE
         self.head = b""
         self.needed = 1
 
@@ -458,6 +468,9 @@ cdef class Buffer:
 
     def pop(self):
         """Cut one message, if that is easy; None leaves the judgement to others."""
+        return self.next()
+
+    cdef object next(self):
         cdef Span span
         if self.shut or self.kernel is None or self._size() < self.needed or self.resumed:
             return None
@@ -589,7 +602,7 @@ cdef class Buffer:
     cdef int _append(self, const char* text, Py_ssize_t size) except -1:
         cdef Py_ssize_t rest = max(PyByteArray_GET_SIZE(self.data) - self.position, 0)
         cdef bytearray data
-        if self.position and self.position >= rest:  # then copying the rest is linear, too
+        if self.data is _NOTHING_HERE or (self.position and self.position >= rest):  # then copying is linear, too
             data = PyByteArray_FromStringAndSize(NULL, rest + size)
             memcpy(PyByteArray_AS_STRING(data), PyByteArray_AS_STRING(self.data) + self.position, <size_t>rest)
             self.data = data
@@ -603,7 +616,7 @@ cdef class Buffer:
     cdef int _advance(self, Py_ssize_t end) except -1:
         """Forget what has been cut."""
         if end and end == PyByteArray_GET_SIZE(self.data):  # an idle connection keeps no memory
-            self.data = PyByteArray_FromStringAndSize(NULL, 0)
+            self.data = _NOTHING_HERE
             end = 0
         self.position = end
         self.needed = 1
@@ -626,18 +639,16 @@ cdef class Buffer:
         cdef Py_ssize_t begin = self.position + self.large_begin
         cdef Py_ssize_t here = PyByteArray_GET_SIZE(self.data) - begin
         cdef bytes large, head
-        cdef bytearray rest
         if not _LARGE_BEGUN <= here < self.total:
             return 0
         try:
             large = PyBytes_FromStringAndSize(NULL, self._enough(here))
             head = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + self.position, self.large_begin)
-            rest = PyByteArray_FromStringAndSize(NULL, 0)
         except MemoryError:  # then it stays where it is
             return 0
         memcpy(PyBytes_AS_STRING(large), PyByteArray_AS_STRING(self.data) + begin, <size_t>here)
         self.head = head
-        self.data = rest
+        self.data = _NOTHING_HERE
         self.position = 0
         Py_INCREF(large)
         self.large = <PyObject*>large
@@ -674,15 +685,13 @@ cdef class Outgoing:
 
     cdef Kernel kernel
     cdef Py_ssize_t most, high
+    # None while there are none: an idle connection keeps no list.
     cdef list parts
     # The last of the parts, not finished yet: bytes of which so many are in use.
     cdef PyObject* small
     cdef Py_ssize_t used
     cdef readonly Py_ssize_t size
     cdef public bint shut
-
-    def __cinit__(self):
-        self.parts = []
 
     def __init__(self, framing, largest, high):
         run = framing.run()
@@ -724,7 +733,7 @@ cdef class Outgoing:
             try:
                 if view.len >= JOIN_BELOW:
                     self._finish()
-                    self.parts.append(part)
+                    self._add(part)
                 else:
                     self._make_room(view.len)
                     memcpy(PyBytes_AS_STRING(<object>self.small) + self.used, view.buf, <size_t>view.len)
@@ -738,9 +747,15 @@ cdef class Outgoing:
         cdef list parts
         self._finish()
         parts = self.parts
-        self.parts = []
+        self.parts = None
         self.size = 0
-        return parts
+        return [] if parts is None else parts
+
+    cdef int _add(self, part) except -1:
+        if self.parts is None:
+            self.parts = []
+        self.parts.append(part)
+        return 0
 
     cdef int _make_room(self, Py_ssize_t size) except -1:
         cdef Py_ssize_t room
@@ -766,6 +781,6 @@ cdef class Outgoing:
         if self.used < PyBytes_GET_SIZE(<object>self.small):
             _PyBytes_Resize(&self.small, self.used)
         if self.used:
-            self.parts.append(<object>self.small)
+            self._add(<object>self.small)
         Py_CLEAR(self.small)
         return 0

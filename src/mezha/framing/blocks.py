@@ -23,6 +23,8 @@ _IN_LINE, _TO_ITS_END = 1, 2
 class LineAndBlock(Optionless):
     r"""Each message is a line, or a line and a block; ``\r\n`` ends both, and the last is not part of the message.
 
+    A line that ends with ``\n`` alone is read as well: the programs do so, and sometimes write it.
+
     ::
 
         +----------------------+-----------+---------------------+-----------+
@@ -67,11 +69,12 @@ class LineAndBlock(Optionless):
             raise oversize.unended(limit)
         if found < 0:
             return Need(len(buffer) + 1, len(buffer))
-        if buffer[found - 1] != _CARRIAGE_RETURN:
-            raise FramingError(f"a line of {self.name} ends with '\\r\\n', and byte {found} is a '\\n' alone")
-        size = self.block(bytes(buffer[: found - 1]))
+        stop = _end_of_line(buffer, found)
+        size = self.block(bytes(buffer[:stop]))
+        if size is None and stop > limit:
+            raise oversize.unended(limit)
         if size is None:
-            return Frame(0, found - 1, found + 1)
+            return Frame(0, stop, found + 1)
         stop = found + 1 + size
         if stop > limit:
             raise oversize.announced(stop, limit)
@@ -101,7 +104,9 @@ class LineAndBlock(Optionless):
             return Garbage(garbage.end, _TO_ITS_END if garbage.resume else 0)
         if found < 0:
             return Garbage(0, _IN_LINE)
-        if buffer[found - 1] != _CARRIAGE_RETURN:
-            raise FramingError(f"a line of {self.name} ends with '\\r\\n', and byte {found} is a '\\n' alone")
-        size = self.block(bytes(buffer[: found - 1]))
+        size = self.block(bytes(buffer[: _end_of_line(buffer, found)]))
         return Garbage(found + 1 + (0 if size is None else size + len(b"\r\n")))
+
+
+def _end_of_line(buffer: bytearray, line_feed: int) -> int:
+    return line_feed - 1 if buffer[line_feed - 1] == _CARRIAGE_RETURN else line_feed

@@ -25,8 +25,8 @@ _TRAILER = 7
 class Fix(Optionless):
     r"""Each message is a FIX message in tag=value form, from its ``8=`` to the end of its ``10=``.
 
-    FIX Session Layer, "Message format" (FIX 4.0 to 5.0 SP2 and FIXT.1.1). ``|`` stands for the byte 0x01, that is
-    behind each field::
+    FIX TagValue Encoding, "Message structure" (FIX 4.0 to 5.0 SP2, and FIXT.1.1). ``|`` stands for the byte 0x01, which
+    is behind each field::
 
         +-------------+--------+--------------------------+----------+
         |  8=FIX.4.4| |  9=5|  |  35=0|                   |  10=163| |
@@ -35,7 +35,8 @@ class Fix(Optionless):
 
     The message is all of that, as FIX libraries make and parse it. Length and checksum are checked both ways: a message
     in which they are wrong is not sent, and on receipt it is an error. Data fields may have any bytes in them, 0x01
-    too, since nothing is searched for. Leading zeros in the length are accepted.
+    too, since nothing is searched for. Leading zeros in the length are accepted. Where a garbled message is to be
+    ignored, as the session layer has it, there is ``Resyncing(Fix())``.
     """
 
     name: ClassVar[str] = "fix"

@@ -33,7 +33,8 @@ class Memcached(LineAndBlock):
 
     The message is all but the last ``\r\n``: ``b"set name 0 0 6\r\nHello!"``, ``b"STORED"``. The answer to a ``get`` is
     a message for each value that was found, and then ``b"END"``, so that values can be taken one by one, however many
-    come. The binary protocol, whose first byte is 0x80 or 0x81, is ``LengthPrefixed(4, offset=8, adjust=12, strip=0)``.
+    come. A line that ends with ``\n`` alone, as in what ``watch`` and ``lru_crawler metadump`` show, is read as well.
+    The binary protocol, whose first byte is 0x80 or 0x81, is ``LengthPrefixed(4, offset=8, adjust=12, strip=0)``.
     """
 
     name: ClassVar[str] = "memcached"

@@ -65,10 +65,10 @@ def _resp(body: Body) -> Body:
             | st.builds(pairs, st.just(b"|"), some, value)
         )
 
-    short = body.map(lambda text: text[:6])
+    short = body.map(lambda text: text[:3])
     lines = st.builds(line, st.sampled_from((b"+", b"-", b":", b"_", b"#", b",", b"(")), short)
     blocks = st.builds(block, st.sampled_from((b"$", b"!", b"=")), short)
-    return st.recursive(lines | blocks | st.sampled_from((b"$-1\r\n", b"*-1\r\n")), inner, max_leaves=6)
+    return st.recursive(lines | blocks | st.sampled_from((b"$-1\r\n", b"*-1\r\n")), inner, max_leaves=4)
 
 
 def _with_block(line: bytes, block: bytes) -> bytes:
