@@ -44,11 +44,8 @@ def program(name: str, package: str, *, folder: str = "/usr/libexec") -> str:
     return found
 
 
-def output_of(*command: str | Path, user: str | None = None, code: int = 0) -> str:
-    """Run a program to its end, as a user if need be, and return what it says; the test fails if it fails.
-
-    ``code`` is what it returns, where that is another even if all is well.
-    """
+def output_of(*command: str | Path, user: str | None = None) -> str:
+    """Run a program to its end, as a user if need be, and return what it says; the test fails if it fails."""
     ran = subprocess.run(
         list(map(str, command)),
         **_as(user),
@@ -58,7 +55,7 @@ def output_of(*command: str | Path, user: str | None = None, code: int = 0) -> s
         timeout=PATIENCE,
     )
     output = ran.stdout.decode("utf-8", "replace")
-    assert ran.returncode == code, f"{command} returned {ran.returncode}:\n{output}"
+    assert not ran.returncode, f"{command} returned {ran.returncode}:\n{output}"
     return output
 
 

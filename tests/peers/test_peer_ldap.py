@@ -13,7 +13,7 @@ from waiting import PATIENCE, until
 from mezha.framing import Ber, Framing, Ldap
 
 SPECIFICATION = "RFC 4511, 5.1; X.690, 8.1"
-SLAPD = Proof("ldap", SPECIFICATION, "slapd", lambda: number(output_of(program("slapd", "slapd"), "-V", code=1)))
+SLAPD = Proof("ldap", SPECIFICATION, "slapd", lambda: number(output_of(program("slapd", "slapd"), "-VV")))
 CLIENTS = Proof(
     "ldap", SPECIFICATION, "ldapadd, ldapsearch", lambda: number(output_of(program("ldapsearch", "ldap-utils"), "-VV"))
 )
