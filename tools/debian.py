@@ -35,6 +35,7 @@ PACKAGES = {
     "slapd": "an LDAP server",
     "slirp": "SLIP, and PPP with its HDLC-like framing",
     "socat": "a way from a socket to a terminal (slirp), or to a program that has no socket (jq, debugpy)",
+    "tshark": "a judge of where messages end in a capture",
     "unbound": "a DNS server",
 }
 
