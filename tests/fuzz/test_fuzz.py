@@ -18,6 +18,8 @@ from fuzz.targets import TARGETS, check_of
 from mezha.engine import Framed
 from mezha.framing import Data, Decoder, FixedSize
 from mezha.framing.names import NAMES
+from mezha.session.frames import Frames
+from mezha.session.hello import Hello
 
 every_target = pytest.mark.parametrize("target", TARGETS)
 
@@ -80,12 +82,22 @@ def nothing(self: Framed) -> list[Data]:
     return []
 
 
+def written_all_the_same(self: Frames, *parts: Data) -> Sequence[Data]:
+    return (len(b"".join(parts)).to_bytes(4, "big"), *parts)
+
+
+def without_values(self: Hello) -> bytes:
+    return b"\0\1\0\1\1"
+
+
 @pytest.mark.parametrize(
     ("target", "kind", "name", "broken"),
     [
         ("decoder", Decoder, "unused", forgetful),
         ("engine", Framed, "outgoing", nothing),
+        ("frames", Frames, "encode", written_all_the_same),
         ("framing", FixedSize, "encode", longer),
+        ("hello", Hello, "encode", without_values),
         ("names", FixedSize, "__str__", wrong_size),
     ],
 )

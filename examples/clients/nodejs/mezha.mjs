@@ -17,8 +17,8 @@ import net from "node:net";
 import { Outbox, Outgoing } from "./outbox.mjs";
 import { Answering, Asking, checkSize } from "./requests.mjs";
 import {
-  Code, HEADER, Input, Kind, MAGIC, MOST_PINGS, MezhaError, NAMES, Pieces, SMALLEST_WINDOW, STREAM, bytes, decodeHello,
-  encodeHello, frame, text, u16, u64,
+  Code, HEADER, Input, Kind, MAGIC, MezhaError, NAMES, Pieces, SMALLEST_WINDOW, STREAM, bytes, decodeHello, encodeHello,
+  frame, text, u16, u64,
 } from "./wire.mjs";
 
 export { Code, MezhaError } from "./wire.mjs";
@@ -78,9 +78,8 @@ export class Peer {
   #heard;
   #heardSince = false;
   #sentSince = false;
-  #pings = []; // those under way: token, when, and who waits
-  #pongs = 0; // that wait for the stream
-  #lastPing = 0n;
+  #lastPing = 0n; // its number stands in its eight bytes
+  #pings = []; // those for which the program waits: number, when, and who
 
   #ended = false; // this side's messages
   #goodbye; // the CLOSE of this side, from when it is wanted
@@ -217,8 +216,8 @@ export class Peer {
   ping() {
     return new Promise((resolve, reject) => {
       if (this.#silent) return reject(this.#unable());
-      if (this.#pings.length >= MOST_PINGS) return reject(new MezhaError("too many pings are under way", Code.REFUSED));
-      return this.#ping({ resolve, reject });
+      this.#ping();
+      return this.#pings.push({ number: this.#lastPing, when: this.#clock.now(), resolve, reject });
     });
   }
 
@@ -290,10 +289,9 @@ export class Peer {
       case Kind.CREDIT:
         return this.#outbox.grant(body.readBigUInt64BE());
       case Kind.PING:
-        if (++this.#pongs > MOST_PINGS) throw new MezhaError(`more than ${MOST_PINGS} PINGs are unanswered`);
-        return this.#outbox.control(Kind.PONG, body, () => this.#pongs--);
+        return this.#outbox.pong(body);
       case Kind.PONG:
-        return this.#hearPong(body);
+        return this.#hearPong(body.readBigUInt64BE());
       default:
         return this.#hearGoodbye(body);
     }
@@ -419,23 +417,25 @@ export class Peer {
         this.#lose(`the peer has been silent for ${Math.round(now - this.#heard)} ms`);
         return;
       }
-      if ((late || !this.#sentSince || !this.#heardSince) && this.#pings.length < MOST_PINGS) this.#ping({});
+      if (late || !this.#sentSince || !this.#heardSince) this.#ping();
       this.#sentSince = this.#heardSince = false;
       this.#beat(every);
     });
   }
 
-  #ping(waits) {
-    const token = u64(++this.#lastPing);
-    this.#pings.push({ token, when: this.#clock.now(), ...waits });
-    this.#outbox.control(Kind.PING, token);
+  #ping() {
+    this.#outbox.control(Kind.PING, u64(++this.#lastPing));
     this.#pump();
   }
 
-  #hearPong(token) {
-    const first = this.#pings.shift();
-    if (!first?.token.equals(token)) throw new MezhaError("a PONG that is not the next one");
-    first.resolve?.(this.#clock.now() - first.when);
+  /** A PONG answers its PING, and all before it. */
+  #hearPong(answered) {
+    if (answered > this.#lastPing) return;
+    const [{ number } = {}] = this.#pings;
+    if (number === undefined || number > answered) return;
+    const { when, resolve } = this.#pings.shift();
+    resolve(this.#clock.now() - when);
+    this.#hearPong(answered);
   }
 
   // -- the end -------------------------------------------------------------------------------------------------------
@@ -515,7 +515,7 @@ export class Peer {
     this.#neverSent += this.#outbox.clear(error);
     this.#asking.giveUp(error);
     this.#answering.giveUp();
-    for (const { reject } of this.#pings) reject?.(error);
+    for (const { reject } of this.#pings.splice(0)) reject(error);
   }
 
   #finish(how, why) {

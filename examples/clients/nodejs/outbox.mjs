@@ -66,6 +66,7 @@ export class Outbox {
   /** Bytes of messages that the peer still takes. */
   credit = ALLOWANCE;
   #control = []; // frames that go before all others
+  #pong = null; // the answer to the latest PING, which answers those before as well
   #talk = []; // questions and answers, each with what is left of it
   #messages = []; // messages, and END
   #turn = false;
@@ -93,6 +94,10 @@ export class Outbox {
     this.#control.push({ data: frame(kind, body), gone });
   }
 
+  pong(token) {
+    this.#pong = { data: frame(Kind.PONG, token) };
+  }
+
   /** Send a question or an answer, in pieces if need be. */
   talk(kind, id, body, gone) {
     const item = { kind, id, body, place: 0, gone };
@@ -115,11 +120,12 @@ export class Outbox {
   }
 
   get empty() {
-    return !this.#control.length && !this.#talk.length && !this.#messages.length;
+    return !this.#pong && !this.#control.length && !this.#talk.length && !this.#messages.length;
   }
 
   /** Forget everything; return how many messages will not go. */
   clear(error) {
+    this.#pong = null;
     this.#control = [];
     this.#talk = [];
     const messages = this.#messages.splice(0).filter((message) => message !== END);
@@ -129,8 +135,9 @@ export class Outbox {
 
   /** Return the next frame, or nothing: first what is urgent, then questions and answers and messages, in turns. */
   next() {
-    const control = this.#control.shift();
-    if (control) return control;
+    const urgent = this.#pong ?? this.#control.shift();
+    if (urgent === this.#pong) this.#pong = null;
+    if (urgent) return urgent;
     this.#turn = !this.#turn;
     return this.#turn ? (this.#nextTalk() ?? this.#nextMessage()) : (this.#nextMessage() ?? this.#nextTalk());
   }

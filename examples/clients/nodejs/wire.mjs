@@ -20,7 +20,6 @@ export const PIECE = 65536;
 export const ALLOWANCE = 65536n;
 export const SMALLEST_WINDOW = 131072;
 export const MOST_CREDIT = 2n ** 63n - 1n;
-export const MOST_PINGS = 16;
 const TEXT = 1024;
 
 /** The shortest and the longest body of each kind. */
