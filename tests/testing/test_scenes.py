@@ -16,15 +16,6 @@ from mezha.testing.scenes import Scene, Side, check_scenes, draw, play, scene_na
 from mezha.testing.scenes.patterns import Hole, Pattern
 from mezha.testing.scenes.reading import STEPS
 
-#: What the session does not do yet.
-NOT_YET = {
-    "what follows CLOSE is not looked at",
-    "credit of nothing",
-    "CANCEL twice",
-    "too many bytes of requests",
-    "a question in pieces over the limit",
-    "an answer over the limit",
-}
 ALL = [(name, scene) for name in scene_names() for scene in scenes(name)]
 
 every_scene = pytest.mark.parametrize(
@@ -33,7 +24,6 @@ every_scene = pytest.mark.parametrize(
         pytest.param(
             scene,
             id=f"{name}: {scene.name}",
-            marks=[pytest.mark.xfail(reason="not yet", strict=False)] if scene.name in NOT_YET else [],
         )
         for name, scene in ALL
     ],
