@@ -3,6 +3,7 @@
 from collections import deque
 
 from mezha.engine import Engine, State
+from mezha.errors import MezhaError
 from mezha.framing import Data
 
 __all__ = ["Observed", "Observer"]
@@ -32,6 +33,35 @@ class Observer:
 
     def state_changed(self, old: State, new: State) -> None:
         """Hear of a change of state."""
+
+    # -- what only the mezha protocol has -----------------------------------------------------------------------------
+
+    def request_sent(self, number: int, body: Data) -> None:
+        """Hear of a request of this side. Its number comes again with the answer; each side has its own."""
+
+    def answer_received(self, number: int, outcome: bytes | MezhaError) -> None:
+        """Hear of the answer to a request of this side, or why there is none."""
+
+    def request_received(self, number: int, body: bytes) -> None:
+        """Hear of a request of the peer."""
+
+    def request_cancelled(self, number: int) -> None:
+        """Hear of a request of the peer that it has given up."""
+
+    def answer_sent(self, number: int, body: Data) -> None:
+        """Hear of the answer to a request of the peer."""
+
+    def failure_sent(self, number: int, code: int, text: str) -> None:
+        """Hear of a request of the peer that is not answered, and what the peer is told."""
+
+    def pong_received(self, number: int, outcome: float | MezhaError) -> None:
+        """Hear of the answer to a ping, after so many seconds, or why there is none."""
+
+    def piece_sent(self, size: int) -> None:
+        """Hear how many bytes have gone of the large message that is being sent; 0 when it has gone."""
+
+    def piece_received(self, size: int) -> None:
+        """Hear how many bytes have come of the large message that is arriving; 0 when it is whole."""
 
 
 class Observed(Engine):

@@ -1,12 +1,16 @@
 """What makes an engine: a framing or none, limits, time-outs and perhaps an observer, named once for all flavours."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from mezha.engine import Engine, Framed
 from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observed, Observer
-from mezha.session import Session
+from mezha.session import Session, Watched
+from mezha.session.conversation import hello_of
+from mezha.session.hello import Hello
+from mezha.version import __version__
 
 __all__ = ["Settings"]
 
@@ -35,6 +39,8 @@ class Settings:
     times: Timeouts = field(init=False)
     #: The limits that hold: those given, or the defaults.
     sizes: Limits = field(init=False)
+    #: What is said of them in the mezha protocol; ``None`` for a bare framing.
+    hello: Hello | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         framing = self.framing
@@ -42,7 +48,7 @@ class Settings:
         # What is wrong with the limits is better said now than at the first connection.
         if framing is None:
             object.__setattr__(self, "times", self.timeouts or _USUAL)
-            self.engine()
+            object.__setattr__(self, "hello", hello_of(self.sizes, self.times, f"mezha {__version__}"))
         elif not isinstance(framing, Framing):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"framing= wants a framing, as Lines() or parse_framing('lines'), not {framing!r}")
         elif self.answers:
@@ -60,7 +66,8 @@ class Settings:
         session: Session | None = None
         engine: Engine
         if self.framing is None:
-            engine = session = Session(limits=self.sizes, timeouts=self.times, answers=self.answers)
+            make = Session if self.observer is None else partial(Watched, self.observer)
+            engine = session = make(limits=self.sizes, timeouts=self.times, answers=self.answers, hello=self.hello)
         else:
             engine = Framed(self.framing, limits=self.sizes, timeouts=self.times)
         return engine if self.observer is None else Observed(engine, self.observer), session

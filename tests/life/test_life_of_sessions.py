@@ -159,11 +159,12 @@ class LifeOfSessions(RuleBasedStateMachine):
     @invariant()
     def memory_is_bounded(self) -> None:
         for party, _ in self.pairs():
-            assert party.session.waiting <= WINDOW + LIMITS.max_message + FRAME
-            assert party.session.credit <= WINDOW
-            assert party.session.queued <= LIMITS.outbox + 20 * FRAME + LIMITS.max_message + sum(
-                map(len, party.asked.values())
-            )
+            stats = party.session.stats
+            assert stats.waiting <= WINDOW + LIMITS.max_message + FRAME
+            assert stats.credit <= WINDOW
+            questions = sum(map(len, party.asked.values()))
+            assert stats.queued <= LIMITS.outbox + LIMITS.max_message + 20 * FRAME + questions
+            assert stats.unanswered <= LIMITS.requests
 
     @invariant()
     def nobody_is_told_of_an_end_that_nobody_made(self) -> None:

@@ -1,6 +1,7 @@
 import socket
 import threading
 
+from mezha.blocking.driver import Driver
 from mezha.blocking.wire import PlainEnds, Wire
 from mezha.engine import Engine
 from mezha.framing import Data
@@ -10,4 +11,4 @@ class CompiledWire(Wire):
     def receive(self, space: memoryview | None, deadline: float | None) -> Data | None: ...
 
 class Ends(PlainEnds):
-    def __init__(self, wire: Wire, engine: Engine, receiving: threading.Lock | None) -> None: ...
+    def __init__(self, wire: Wire, engine: Engine, receiving: threading.Lock, driver: Driver | None = None) -> None: ...

@@ -155,6 +155,9 @@ cdef enum:
 cdef enum:
     UNSENT, SENT, BEGUN
 
+# No deadline is so far.
+cdef double FOREVER = 1e18
+
 # Shared by all: nobody lets go of the GIL between filling it and emptying it, or lending it.
 cdef char _scratch[SCRATCH]
 # Where a message is encoded that is sent by itself.
@@ -503,7 +506,7 @@ cdef class CompiledWire:
         cdef int64_t begun, taken
         cdef ssize_t count = -1
         cdef int fd = self.fd
-        if not self.will_wait or deadline is not None:
+        if not self.will_wait:
             data = self._receive_now()
             if data is not None:
                 return data
@@ -524,7 +527,12 @@ cdef class CompiledWire:
                 return None
             if errno != EAGAIN:  # else somebody took the socket out of blocking mode
                 raise _error(errno)
-        return self._receive_now() if self._ready(deadline) else None
+        begun = wire_now()
+        if not self._ready(deadline):
+            return None
+        taken = wire_now() - begun
+        self.will_wait = WAITS < taken < CONTENDED
+        return self._receive_now()
 
     cdef object _receive_now(self):
         """Receive what is there; None if nothing is."""
@@ -559,7 +567,7 @@ cdef class CompiledWire:
         """Wait until there is something to receive; False if the time is over, or a signal came."""
         cdef int fd = self.fd, found, milliseconds = -1
         self.flush()
-        if deadline is not None:
+        if deadline is not None and deadline < FOREVER:
             milliseconds = min(max(ceil((deadline - monotonic()) * 1000), 0), 1 << 30)
         with nogil:
             found = wire_poll(fd, POLLIN, milliseconds)
@@ -659,13 +667,16 @@ cdef class Ends:
 
     cdef CompiledWire wire
     cdef object next_one, idle, arrive, receiving
+    # Of a session: who says whether to wait, and takes what arrives.
+    cdef public object driver
     # Whose method next_one is, if that can be called without a step of Python.
     cdef Inbox inbox
     cdef public double _stood_still, _left
     cdef object __weakref__
     cdef dict __dict__
 
-    def __init__(self, wire, engine, receiving):
+    def __init__(self, wire, engine, receiving, driver=None):
+        self.driver = driver
         self.wire = wire if isinstance(wire, CompiledWire) else None
         self.next_one = engine.pop
         owner = self.next_one.__self__ if isinstance(self.next_one, BuiltinMethodType) else None
@@ -705,8 +716,8 @@ cdef class Ends:
         """
         # It needs no lock: nothing can come between the steps of what is compiled.
         message = self.next_one() if self.inbox is None else self.inbox.next()
-        if message is None and timeout is None and self.wire is not None and self.receiving is not None:
-            message = self._await_one()
+        if message is None and timeout is None and self.wire is not None:
+            message = self._await_one() if self.driver is None else self._await_session()
         return self._receive(1, timeout)[0] if message is None else message
 
     cdef object _await_one(self):
@@ -728,6 +739,22 @@ cdef class Ends:
             return self.next_one()
         finally:
             self.receiving.release()
+
+    cdef object _await_session(self):
+        """Receive once, if the driver has nothing else to do; return the message that came whole, if so."""
+        cdef object data = None, due = self.driver.claim()
+        if due is None:
+            return None
+        try:
+            data = self.wire._receive_bytes(due)
+        except OSError as error:
+            self.driver.broken(error)
+            return None
+        except BaseException:
+            self.driver.arrived(None, monotonic())
+            raise
+        self.driver.arrived(data, monotonic())
+        return self.next_one()
 
 
 cdef object _received(Py_ssize_t size):

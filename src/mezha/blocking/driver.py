@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from math import inf
 from typing import TypeVar
 
 from mezha.blocking.calls import Answer, Calls
@@ -54,6 +55,8 @@ class Driver:
         self.deaf = False
         self._sending = threading.Lock()  # of the one thread that sends what the wire has left
         self._wired = False  # the wire may have something to send
+        self._stuck = False  # something is to be written, and the system had no room
+        self._due = -inf  # when the engine wants to be looked after, at the earliest
         self._open = False  # it sends what it is given, for the credit that it is lent
         self._held = False  # it is not to, as somebody sends
 
@@ -97,23 +100,58 @@ class Driver:
                             return result
                     if deadline is not None and time.monotonic() >= deadline:
                         return None
-                    write = bool(self._unsent or self.engine.outgoing_size)
+                    write = self._stuck
                     until = deadline
                     if not self._watched and not self.deaf:
                         watching = self._watched = True
-                        if (due := self.engine.deadline()) is not None:
-                            until = due if deadline is None else min(due, deadline)
+                        until = self._due if deadline is None else min(self._due, deadline)
                     elif not write:
                         other = threading.Lock()
                         other.acquire()
                         self._others.append(other)
                 if other is None:
-                    self._stream.wait(read=watching, write=write, deadline=until)
+                    self._stream.wait(read=watching, write=write, deadline=None if until == inf else until)
                 else:
                     other.acquire(timeout=-1 if until is None else max(until - time.monotonic(), 0))
             finally:
                 if watching:
                     self._look()
+
+    def claim(self) -> float | None:
+        """Begin to watch the socket for the compiled ``recv``, if it can but wait; say until when, or None if not.
+
+        It ends with ``arrived``, or ``broken``.
+        """
+        if self.deaf or self._stuck or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            if self._watched or not self.session.idle():
+                return None
+            self._watched = True
+            return self._due
+        finally:
+            self._lock.release()
+
+    def arrived(self, data: Data | None, now: float) -> None:
+        """Hand over what the compiled ``recv`` has read; None if the time is over, or a signal came."""
+        with self._lock:
+            self._watched = False
+            try:
+                if data is not None:
+                    self.engine.receive(data, now)
+                    self.deaf = not len(data)
+                if not self.session.plain or data is None or now >= self._due:
+                    self._attend(now)
+                    self._write()
+            finally:
+                if self._others:
+                    self._wake()
+
+    def broken(self, error: OSError) -> None:
+        """Note that the connection is broken, as the compiled ``recv`` has found."""
+        with self._lock:
+            self._watched = False
+            self._end(error)
 
     def look(self) -> float | None:
         """Read what is there, if nobody else is about to; return when the engine wants to be looked after."""
@@ -125,7 +163,7 @@ class Driver:
             self._read()
             self._write()
             self._wake()
-            return self.engine.deadline()
+            return self._due
         finally:
             self._lock.release()
 
@@ -316,9 +354,16 @@ class Driver:
             self._end(error)
             if not isinstance(error, OSError | MemoryError):
                 raise
+        self._attend(time.monotonic())
+
+    def _attend(self, now: float) -> None:
+        """Do what the engine wants to be done: what is due, what it has to tell, what there is credit for."""
+        engine = self.engine
         due = engine.deadline()
-        if due is not None and (now := time.monotonic()) >= due:
+        if due is not None and now >= due:
             engine.expire(now)
+            due = engine.deadline()
+        self._due = inf if due is None else due
         if engine.events:
             self.calls.hear()
         if self._open:
@@ -344,6 +389,7 @@ class Driver:
         """Write what there is, as far as the system takes it now; say whether any of it has gone."""
         engine, stream = self.engine, self._stream
         moved = False
+        self._stuck = True
         if self._unsent or engine.outgoing_size:
             self._take_back()
             try:
@@ -368,6 +414,7 @@ class Driver:
             self._open = self._wired = True
             self._wire.lend(self.session.lend(), self.session.largest)
             self._wire.reopen()
+        self._stuck = False
         return moved
 
     def _take_back(self) -> None:

@@ -52,7 +52,7 @@ class Peer(Ends, Talking):
         driver: Driver | None = None,
     ) -> None:
         self._receiving = threading.Lock()
-        super().__init__(stream.wire, engine, None if driver else self._receiving)
+        super().__init__(stream.wire, engine, self._receiving, driver)
         self._driver = driver
         self._stream = stream
         self._engine = engine

@@ -12,6 +12,9 @@ from mezha.framing import Data
 from mezha.framing.frame import Run
 from mezha.framing.kernels import accelerated
 
+if TYPE_CHECKING:
+    from mezha.blocking.driver import Driver
+
 __all__ = ["Ends", "PlainEnds", "Wire", "compiled", "open_wire"]
 
 
@@ -72,11 +75,8 @@ class Wire:
 class PlainEnds:
     """The quick ends of a peer, above its wire: what they cannot do at once, its slower methods do."""
 
-    def __init__(self, wire: Wire, engine: Engine, receiving: "threading.Lock | None") -> None:
-        """Take what the compiled ones need; these leave everything to the others.
-
-        Without ``receiving`` they wait for nothing by themselves, and hand out what is here already.
-        """
+    def __init__(self, wire: Wire, engine: Engine, receiving: threading.Lock, driver: "Driver | None" = None) -> None:
+        """Take what the compiled ones need; these leave everything to the others."""
         # The engine's clock stands still while nobody receives: a peer stuck because we do not read is not slow.
         self._stood_still = 0.0
         self._left = time.monotonic()

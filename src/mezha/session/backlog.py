@@ -62,6 +62,12 @@ class Backlog:
         return sum(body.rest for body in waiting)
 
     @property
+    def sending(self) -> int:
+        """Bytes that have gone of the message that is going out in pieces."""
+        first = self._messages[0] if self._messages else None
+        return first.gone if isinstance(first, Cutting) else 0
+
+    @property
     def whole(self) -> int:
         """How many messages wait, those not counted that are still growing."""
         return sum(isinstance(message, Cutting) and message.whole for message in self._messages)

@@ -75,6 +75,8 @@ class Conversation:
 
     __slots__ = (
         "_answers",
+        "_bytes_received",
+        "_bytes_sent",
         "_exchange",
         "_grant",
         "_heartbeat",
@@ -86,6 +88,7 @@ class Conversation:
         "_sizes",
         "_timeouts",
         "_welcome",
+        "plain",
     )
 
     def __init__(self, limits: Limits, timeouts: Timeouts, hello: Hello | None, *, answers: bool) -> None:
@@ -102,7 +105,11 @@ class Conversation:
         self._grant = Grant(ours.window)
         self._outbox = Outbox(ours.max_message, limits.outbox)
         self._answers = answers
+        self._bytes_received = 0
+        self._bytes_sent = 0
         self._exchange: Exchange | None = None
+        #: What was last received was messages and nothing else, and the peer does not close: nothing is to be done.
+        self.plain = False
 
     def begin(self, now: float) -> None:
         """Say hello."""
@@ -142,6 +149,7 @@ class Conversation:
     def receive(self, data: Data, now: float) -> None:
         """Take bytes that arrived, or the end."""
         life = self._life
+        self.plain = False
         if life.dead:
             return
         if not len(data):
@@ -150,12 +158,15 @@ class Conversation:
         if life.fault or life.goodbyes.theirs:  # what follows the last frame is nothing
             return
         self._heartbeat.heard = now
+        self._bytes_received += len(data)
         try:
             if life.stream is Stream.OPEN and self._intake.messages(data):
                 self._grant.spend(len(data))
                 self._inbox.feed(data)
                 if life.closed:
                     self._account()
+                else:
+                    self.plain = True
             else:
                 self._read(data, now)
         except RemoteProtocolError as error:

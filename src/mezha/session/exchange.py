@@ -30,14 +30,14 @@ class Exchange:
         self.events = deque[object]()
 
     @property
-    def asked(self) -> int:
-        """Requests of this side that are not answered."""
-        return self._asking.count
+    def ours(self) -> tuple[int, int]:
+        """Requests of this side: how many there ever were, and how many are not answered."""
+        return self._asking.total, self._asking.count
 
     @property
-    def unanswered(self) -> int:
-        """Requests of the peer that are not answered."""
-        return self._answering.count
+    def theirs(self) -> tuple[int, int]:
+        """Requests of the peer: how many there ever were, and how many are not answered."""
+        return self._answering.total, self._answering.count
 
     # -- this side asks -----------------------------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ class Outbox:
         # The credit is in one place: here while messages wait, otherwise in ``_ready``, or lent.
         self._credit = 0
         self._ready.credit = ALLOWANCE
-        self._lent = False
+        self._lent = 0  # bytes of credit
         self._sent = self._forgotten = 0
         self._pong: bytes | None = None
         self._last: Close | None = None  # goes when nothing else is left
@@ -84,12 +84,17 @@ class Outbox:
     @property
     def lent(self) -> bool:
         """Whether somebody else sends messages: then it is not known how many."""
-        return self._lent
+        return self._lent > 0
 
     @property
     def queued(self) -> int:
         """Bytes that wait to be sent, for whatever reason; without headers where they are not known yet."""
         return self._ready.size + (self._backlog.size if self._backlog else 0)
+
+    @property
+    def sending(self) -> int:
+        """Bytes that have gone of the message that is going out in pieces."""
+        return self._backlog.sending if self._backlog else 0
 
     @property
     def sent(self) -> int:
@@ -238,15 +243,16 @@ class Outbox:
     def lend(self) -> int:
         """Lend all credit to who sends messages past this; none while one waits here."""
         credit, self._ready.credit = self._ready.credit, 0
-        self._lent = True
+        self._lent += credit
         return credit
 
-    def settle(self, credit: int, count: int) -> None:
-        """Take back what is left of the credit lent; so many messages were sent for the rest."""
-        self._lent = False
+    def settle(self, credit: int, count: int) -> int:
+        """Take back what is left of the credit lent; return how much was spent, for so many messages."""
+        spent, self._lent = self._lent - credit, 0
         self.grant(credit)
         self._ready.count += count
         self._sent += count
+        return spent
 
     def collect(self) -> list[Data]:
         """Hand over what is ready, and some pieces of what waits."""

@@ -25,6 +25,11 @@ class Cutting:
         #: A piece of it has been cut off.
         self.begun = False
 
+    @property
+    def gone(self) -> int:
+        """Bytes of it that have been cut off."""
+        return self.size - self.rest
+
     def add(self, part: memoryview) -> None:
         """Add bytes to its end; they are kept by reference."""
         if part:

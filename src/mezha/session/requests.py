@@ -32,7 +32,7 @@ class _Request:
 class _Requests:
     """Requests of one direction, as one of the two sides sees them."""
 
-    __slots__ = ("_limit", "_open", "_table", "_what", "count", "size")
+    __slots__ = ("_limit", "_open", "_table", "_what", "count", "size", "total")
 
     def __init__(self, table: Table[Request], what: str, limit: int) -> None:
         self._table = table
@@ -41,6 +41,8 @@ class _Requests:
         self._open: dict[int, _Request] = {}
         #: How many there are, and bytes of their questions together.
         self.count = self.size = 0
+        #: How many there ever were.
+        self.total = 0
 
     def _following(self, number: int, kind: Kind) -> Request:
         """Return the state of a request after a frame.
@@ -58,6 +60,7 @@ class _Requests:
 
     def _begin(self, number: int, request: _Request) -> _Request:
         self._open[number] = request
+        self.total += 1
         self.count += 1
         self.size += request.size
         return request

@@ -11,6 +11,7 @@ from mezha.session.conversation import Conversation
 from mezha.session.frames import HEADER, PIECE, Close, Drop
 from mezha.session.hello import Hello
 from mezha.session.sizes import sound
+from mezha.session.stats import Stats
 
 __all__ = ["Session"]
 
@@ -66,19 +67,26 @@ class Session(Conversation, Engine):
         return life.goodbyes.ending(fault=life.fault is not None, lost=lost, sent=outbox.sent, never_sent=outbox.unsent)
 
     @property
-    def waiting(self) -> int:
-        """Bytes that have arrived and were not taken."""
-        return self._inbox.size + self._intake.unfinished
-
-    @property
-    def queued(self) -> int:
-        """Bytes that wait to be sent, without headers where they are not known yet."""
-        return self._outbox.queued
-
-    @property
-    def credit(self) -> int:
-        """Bytes of messages that the peer still takes."""
-        return self._outbox.credit
+    def stats(self) -> Stats:
+        """How it is, in numbers."""
+        outbox, inbox = self._outbox, self._inbox
+        sent, asked = self._exchange.ours if self._exchange else (0, 0)
+        received, unanswered = self._exchange.theirs if self._exchange else (0, 0)
+        return Stats(
+            messages_sent=outbox.sent,
+            messages_received=inbox.count,
+            requests_sent=sent,
+            requests_received=received,
+            bytes_sent=self._bytes_sent,
+            bytes_received=self._bytes_received,
+            queued=outbox.queued,
+            waiting=inbox.size + self._intake.unfinished,
+            credit=outbox.credit,
+            asked=asked,
+            unanswered=unanswered,
+            sending=outbox.sending,
+            arriving=inbox.unfinished,
+        )
 
     def end(self) -> bool:
         """End this side's messages; requests go on."""
@@ -147,6 +155,7 @@ class Session(Conversation, Engine):
         parts = self._outbox.collect()
         if parts:
             self._heartbeat.sent = True
+            self._bytes_sent += sum(map(len, parts))
         if self._outbox.handed_over:
             handed_over, self._outbox.handed_over = self._outbox.handed_over, None
             self._talk.gone(handed_over)
@@ -168,7 +177,7 @@ class Session(Conversation, Engine):
 
     def settle(self, credit: int, count: int) -> None:
         """Take back what is left of the credit lent; so many messages were sent for the rest."""
-        self._outbox.settle(credit, count)
+        self._bytes_sent += self._outbox.settle(credit, count)
 
     def begin_stream(self) -> None:
         """Begin a message that is sent piece by piece, when one of more than 65 536 bytes is ``clear``.
