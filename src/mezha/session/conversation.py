@@ -29,7 +29,8 @@ from mezha.session.frames import (
     End,
     Failure,
     Kind,
-    Token,
+    Ping,
+    Pong,
     encode_frame,
     parse_frame,
 )
@@ -222,9 +223,10 @@ class Conversation:
 
     def _hear_rare(self, frame: AnyFrame, now: float) -> None:
         match frame:
-            case Token(Kind.PING, token):
-                self._outbox.pong(token)
-            case Token(_, token):
+            case Ping(token):
+                self._outbox.pong(Pong(token, self._inbox.count))
+            case Pong(token, taken):
+                self._outbox.hear_taken(taken)
                 if pongs := self._pings.pong(token, now):
                     self._talk.events.extend(pongs)
             case Counted(_, number):
@@ -247,8 +249,7 @@ class Conversation:
     def _hear_goodbye(self, frame: Close, now: float) -> None:
         """Take the peer's goodbye. It is answered when all that it sent has been taken, or in some seconds."""
         life, outbox = self._life, self._outbox
-        if frame.taken > outbox.sent and not outbox.lent:
-            raise RemoteProtocolError(f"the peer says that it took {frame.taken} messages, and {outbox.sent} were sent")
+        outbox.hear_taken(frame.taken)
         life.goodbyes.theirs = frame
         self._heartbeat.relax()
         self._inbox.end()

@@ -64,7 +64,13 @@ class Session(Conversation, Engine):
         """How it ended, as far as is known; ``None`` while it goes on."""
         life, outbox = self._life, self._outbox
         lost = life.cause is not None and not outbox.said
-        return life.goodbyes.ending(fault=life.fault is not None, lost=lost, sent=outbox.sent, never_sent=outbox.unsent)
+        return life.goodbyes.ending(
+            fault=life.fault is not None,
+            lost=lost,
+            sent=outbox.sent,
+            delivered=outbox.delivered,
+            never_sent=outbox.unsent,
+        )
 
     @property
     def stats(self) -> Stats:
@@ -74,6 +80,7 @@ class Session(Conversation, Engine):
         received, unanswered = self._exchange.theirs if self._exchange else (0, 0)
         return Stats(
             messages_sent=outbox.sent,
+            messages_delivered=outbox.delivered,
             messages_received=inbox.count,
             requests_sent=sent,
             requests_received=received,
@@ -312,6 +319,8 @@ class Session(Conversation, Engine):
 
     def ping(self, now: float) -> int:
         """Send a PING; return the number of what comes of it, ``Ponged`` in ``events``.
+
+        Its answer also says how many messages of this side the program at the other has been handed (``stats``).
 
         Raises as ``request``.
         """
