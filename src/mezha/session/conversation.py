@@ -107,7 +107,7 @@ class Conversation:
         self._outbox = Outbox(ours.max_message, limits.outbox)
         self._answers = answers
         self._bytes_received = 0
-        self._bytes_sent = 0
+        self._bytes_sent: int = 0
         self._exchange: Exchange | None = None
         #: What was last received was messages and nothing else, and the peer does not close: nothing is to be done.
         self.plain = False

@@ -46,11 +46,13 @@ class Intake:
             MessageTooLarge: a message over the limit of this side.
 
         """
+        begun = now
         if self._rest is not None:
             self._rest += data
             if len(self._rest) < self._need:
                 return
             data, self._rest = self._rest, None
+            begun = self.begun
         view = memoryview(data)
         start = 0
         while start < len(view):
@@ -67,7 +69,7 @@ class Intake:
             if len(view) - start < end:
                 self._rest = bytearray(view[start:])
                 self._need = end
-                self.begun = now
+                self.begun = now if start else begun
                 return
             yield Kind(header[4]), view[start + 4 : start + end]
             start += end
