@@ -16,6 +16,7 @@ ROOT = Path(mezha.__file__).parent
 FLOORS = {
     "errors": 0,
     "limits": 0,
+    "reconnect": 0,
     "version": 0,
     "framing": 1,
     "engine": 2,

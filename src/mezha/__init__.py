@@ -34,6 +34,7 @@ from mezha.framing import (
 from mezha.framing.kernels import accelerated
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
+from mezha.reconnect import Loss, Reconnect
 from mezha.version import __version__
 
 __all__ = [
@@ -50,12 +51,14 @@ __all__ = [
     "Limits",
     "Lines",
     "LocalProtocolError",
+    "Loss",
     "MessageDropped",
     "MessageTooLarge",
     "MessageTooSlow",
     "MezhaError",
     "Netstring",
     "Observer",
+    "Reconnect",
     "RemoteProtocolError",
     "RequestFailed",
     "SendTimeout",

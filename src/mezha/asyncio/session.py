@@ -1,6 +1,7 @@
 """The asyncio driver of a session: it reads, answers and keeps the deadline, also while nobody receives."""
 
 import asyncio
+from collections.abc import Callable
 from math import inf
 
 from mezha.asyncio.calls import Answer, Calls
@@ -19,7 +20,7 @@ class SessionDriver(Driver):
     when the transport has written that. The transport never stops reading.
     """
 
-    __slots__ = ("_answer", "_calls", "_due", "_finished", "_ready", "session")
+    __slots__ = ("_answer", "_calls", "_due", "_finished", "_ready", "session", "told")
 
     def __init__(self, engine: Engine, session: Session, limits: Limits) -> None:
         super().__init__(engine, limits)
@@ -30,6 +31,8 @@ class SessionDriver(Driver):
         self._ready = False
         self._due = inf  # when the timer is set to
         self._finished: tuple[asyncio.Future[None], ...] = ()  # of those who wait in leave()
+        #: To be called after each call of the engine, if anybody wants to know.
+        self.told: Callable[[], None] | None = None
 
     def open(self, answer: Answer | None) -> None:
         """Begin to answer requests, also those that have come already."""
@@ -99,6 +102,8 @@ class SessionDriver(Driver):
         if self._finished:
             self._note_finished()
         self._keep_time()
+        if self.told is not None:
+            self.told()
 
     async def leave(self, within: float) -> None:
         """Take leave of the peer, then end the connection; cut it after so many seconds, or when cancelled."""

@@ -3,7 +3,7 @@
 from collections import deque
 
 from mezha.engine import NO_EVENTS, Engine, State
-from mezha.errors import LocalProtocolError
+from mezha.errors import LocalProtocolError, MezhaError
 from mezha.framing import Data
 from mezha.limits import Limits, Timeouts
 from mezha.session.closing import Ending
@@ -71,6 +71,26 @@ class Session(Conversation, Engine):
             delivered=outbox.delivered,
             never_sent=outbox.unsent,
         )
+
+    @property
+    def trouble(self) -> MezhaError | None:
+        """Why nothing can be asked or answered any more, a fresh exception each time; ``None`` while it can."""
+        return self._life.unable() if self._life.over else None
+
+    @property
+    def over(self) -> bool:
+        """Whether there is trouble."""
+        return self._life.over
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the peer has said hello."""
+        return self._welcome is None
+
+    @property
+    def delivered(self) -> int:
+        """Messages of this side that the program at the other has been handed, as far as the peer has said so."""
+        return self._outbox.delivered
 
     @property
     def stats(self) -> Stats:
@@ -316,6 +336,11 @@ class Session(Conversation, Engine):
     def fail(self, number: int, code: int, text: str) -> None:
         """Say that a request of the peer has no answer, and why; do nothing if it is not open any more."""
         self._talk.fail(number, code, text)
+
+    def probe(self) -> None:
+        """Send a PING for what its answer says of messages taken (``delivered``); do nothing if it is over."""
+        if not self._life.over:
+            self._outbox.control(self._pings.ping())
 
     def ping(self, now: float) -> int:
         """Send a PING; return the number of what comes of it, ``Ponged`` in ``events``.
