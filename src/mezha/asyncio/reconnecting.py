@@ -110,7 +110,9 @@ class ReconnectingPeer(Peer):
         message = message if type(message) is bytes else bytes(as_view(message))
         carrier.check_size(len(message))
         async with self._line:
-            await self._until(self._room)
+            while not self._has_room():
+                await self._change(_ASK_AGAIN)
+                self._probe()
             async with self._offering:
                 ledger.add(message)
                 try:
@@ -249,7 +251,7 @@ class ReconnectingPeer(Peer):
         """Open, also while there is no connection; failed if none comes any more; closed after ``close``."""
         if self._carrier.closed:
             return State.CLOSED
-        return State.OPEN if self._carrier.going else State.FAILED
+        return State.OPEN if self._carrier.more() else State.FAILED
 
     @property
     def connected(self) -> bool:
@@ -291,7 +293,7 @@ class ReconnectingPeer(Peer):
         loop = asyncio.get_running_loop()
         until = loop.time() + self._close_timeout
         try:
-            while carrier.ledger.waiting and carrier.going and loop.time() < until:
+            while carrier.ledger.waiting and carrier.more() and loop.time() < until:
                 await self._change(until - loop.time())
             self._live.cancel()
             await asyncio.wait([self._live])
@@ -339,13 +341,14 @@ class ReconnectingPeer(Peer):
     async def _keep(self) -> None:
         """Attend to each connection to its end, and open the next."""
         carrier = self._carrier
-        while carrier.going:
+        while carrier.more():
             await self._attend()
             async with self._offering:
                 loss = carrier.lost(asyncio.get_running_loop().time())
             self._tell(loss)
-            if carrier.going and not self._peer._session().session.stats.waiting:
-                await self._retire(self._peer)
+            peer = self._peer
+            if carrier.more() and not (peer in self._sources and peer._session().session.stats.waiting):
+                await self._retire(peer)
             self._ring()
             await self._reopen()
 
@@ -354,9 +357,9 @@ class ReconnectingPeer(Peer):
         carrier = self._carrier
         loop = asyncio.get_running_loop()
         # What two connections have brought is all that is kept for a program that does not receive.
-        while carrier.going and len(self._sources) > 1:
+        while carrier.more() and len(self._sources) > 1:
             await self._change()
-        while carrier.going:
+        while carrier.more():
             await asyncio.sleep(carrier.attempts.delay(loop.time()))
             try:
                 self._take_on(await self._open())
@@ -377,13 +380,10 @@ class ReconnectingPeer(Peer):
 
     async def _attend(self) -> None:
         """Send what waits over the connection, and look after it to its end."""
+        async with self._offering:
+            await self._offer()
         while self._carrier.connected:
-            async with self._offering:
-                await self._offer()
-            while self._carrier.connected and not self._carrier.ledger.waiting:
-                await self._change(_ASK_AGAIN if self._carrier.ledger.full else None)
-                if self._carrier.ledger.full:
-                    self._probe()
+            await self._change()
 
     async def _offer(self, *, own: bool = False) -> None:
         """Hand the connection all that waits. What raises, for the last of them if that is one's ``own``, waits."""
@@ -439,7 +439,10 @@ class ReconnectingPeer(Peer):
             except MezhaError as error:
                 if not self._carrier.goes_on(error):
                     raise
-            await self._retire(peer)
+            if self._carrier.session is peer._session().session:
+                self._leave_behind(peer)  # and have it accounted for, before it is closed
+            else:
+                await self._retire(peer)
 
     def _source(self) -> Peer | None:
         if self._sources:
@@ -449,13 +452,16 @@ class ReconnectingPeer(Peer):
 
     async def _retire(self, peer: Peer) -> None:
         """Be done with a connection that is over: nothing more will be received of it."""
-        if peer in self._sources:
-            self._sources.remove(peer)
-            self._ring()
+        self._leave_behind(peer)
         if peer.ending and peer.ending.how == "closed":
             await peer.close()  # which answers the goodbye of the other side
         else:
             peer.abort()
+
+    def _leave_behind(self, peer: Peer) -> None:
+        if peer in self._sources:
+            self._sources.remove(peer)
+            self._ring()
 
     async def _ask(self, call: Callable[[Peer, float | None], Awaitable[T]], within: float | None, what: str) -> T:
         loop = asyncio.get_running_loop()
@@ -477,9 +483,9 @@ class ReconnectingPeer(Peer):
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
-    def _room(self) -> bool | None:
+    def _has_room(self) -> bool:
         self._carrier.check()
-        return True if self._carrier.ledger.room else None
+        return self._carrier.ledger.room
 
     async def _until(self, attempt: Callable[[], T | None], until: float | None = None) -> T:
         """Attempt something until it succeeds; raise TimeoutError when it is too late."""

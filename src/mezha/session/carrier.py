@@ -58,9 +58,8 @@ class Carrier:
         """Go on with this connection."""
         self.session = session
 
-    @property
-    def going(self) -> bool:
-        """Whether there is a connection, or may be another."""
+    def more(self) -> bool:
+        """Say whether there is a connection, or may be another."""
         return self.failure is None
 
     @property
