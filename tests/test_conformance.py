@@ -23,7 +23,7 @@ def _little_to_collect() -> Generator[None]:
     gc.unfreeze()
 
 
-CASES = [case for flavour in FLAVOURS for case in cases(flavour) if case.bare or flavour.name != "trio"]
+CASES = [case for flavour in FLAVOURS for case in cases(flavour)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

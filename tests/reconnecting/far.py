@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 import mezha.asyncio
 import mezha.blocking
+import mezha.trio
 from mezha import Loss, MezhaError, Reconnect
 from mezha.session import Code, Ending
+from mezha.testing.conformance.on_trio import Guest
 
 __all__ = ["FLAVOURS", "QUICK", "Client", "Far"]
 
@@ -38,6 +40,7 @@ class Far:
 
     async def start(self, **options: Any) -> None:
         self.killed = False
+
         async def answer(peer: mezha.asyncio.Peer, body: bytes) -> bytes:
             self.asked.set()
             if body == b"never":
@@ -130,11 +133,12 @@ class Flavour:
         try:
             yield Client(peer, self.call, losses)
         finally:
-            peer.abort()
+            await self.call(peer.abort)
             await self.call(peer.close)
 
     async def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        return await function(*arguments, **options)
+        result = function(*arguments, **options)
+        return await result if isinstance(result, Awaitable) else result
 
 
 class Blocking(Flavour):
@@ -142,4 +146,24 @@ class Blocking(Flavour):
         return await asyncio.to_thread(partial(function, *arguments, **options))
 
 
-FLAVOURS: list[Flavour] = [Blocking("blocking", mezha.blocking), Flavour("asyncio", mezha.asyncio)]
+class Trio(Flavour):
+    """Trio is a guest on the loop of asyncio, in the same thread."""
+
+    @asynccontextmanager
+    async def connect(self, port: int, **options: Any) -> AsyncGenerator[Client]:
+        self._guest = Guest()
+        try:
+            async with super().connect(port, **options) as client:
+                yield client
+        finally:
+            await self._guest.stop()
+
+    async def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        return await self._guest.call(partial(super().call, function, *arguments, **options))
+
+
+FLAVOURS: list[Flavour] = [
+    Blocking("blocking", mezha.blocking),
+    Flavour("asyncio", mezha.asyncio),
+    Trio("trio", mezha.trio),
+]

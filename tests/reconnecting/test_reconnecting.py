@@ -26,7 +26,7 @@ def run(work: Coroutine[Any, Any, object]) -> None:
 
 
 async def until(condition: Any) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - nobody says when
         await asyncio.sleep(0.001)
 
 
@@ -79,7 +79,7 @@ async def converse(flavour: Flavour, plan: Plan, policy: Reconnect) -> list[Loss
 def test_wherever_it_breaks_each_message_is_received_once_or_told_of(flavour: Flavour, way: str) -> None:
     async def at_every_byte() -> None:
         told = 0
-        for place in range(0, 170, 3):
+        for place in range(1, 170, 3):
             told += len(await converse(flavour, Plan(**{way: [Reset(place)]}), QUICK))
         assert told, "it never broke"
 
@@ -405,7 +405,7 @@ def test_what_cannot_be_done_again_is_refused(flavour: Flavour) -> None:
             for name, arguments in (("send_eof", ()), ("send_stream", ([b""],)), ("detach", ())):
                 with pytest.raises(LocalProtocolError):
                     await client.call(name, *arguments)
-            with pytest.raises(LocalProtocolError, match="11 bytes.* 10 "):
+            with pytest.raises(LocalProtocolError, match=r"11 bytes.* 10 "):
                 await client.send(bytes(11))
             with pytest.raises(TypeError):
                 await client.call("send", "text")
@@ -422,7 +422,7 @@ def test_a_message_that_only_the_next_server_does_not_take_is_told_of(flavour: F
     async def shrink() -> None:
         far = Far()
         await far.start()
-        async with flavour.connect(far.port) as client:
+        async with flavour.connect(far.port, limits=Limits(outbox=1 << 20)) as client:
             await client.ping()
             await far.kill()
             await until(lambda: client.losses)

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mezha import ConnectionLost
+from mezha import ConnectionLost, LocalProtocolError
 from mezha.reconnect import Loss
 from mezha.session.closing import Ending
 from mezha.session.ledger import Ledger
@@ -25,6 +25,7 @@ class LifeOfALedger(RuleBasedStateMachine):
         self.delivered: list[bytes] = []  # as the ledger has been told
         self.unknown: list[bytes] = []
         self.waiting: list[bytes] = []
+        self.given_up: list[bytes] = []  # told of as never to be sent
         self.asked = 0
 
     @rule(size=SIZES)
@@ -41,14 +42,18 @@ class LifeOfALedger(RuleBasedStateMachine):
         self.ledger.withdraw()
         self.added.remove(self.waiting.pop())
 
-    @rule(refused=st.booleans())
-    def next(self, refused: bool) -> None:
+    @rule(what=st.sampled_from(("goes", "goes", "waits", "refused")))
+    def next(self, what: str) -> None:
         message = self.ledger.next()
         assert message == (self.waiting[0] if self.waiting else None)
         if message is None:
             return
-        if refused:
+        if what == "waits":
             self.ledger.take_back()
+        elif what == "refused":
+            error = LocalProtocolError("too large")
+            assert self.ledger.refuse(error) == Loss(error, 0, (), (message,), final=True)
+            self.given_up.append(self.waiting.pop(0))
         else:
             self.gone.append(self.waiting.pop(0))
             self.asked += len(message) + 5
@@ -86,25 +91,28 @@ class LifeOfALedger(RuleBasedStateMachine):
         assert loss == Loss(cause, told, tuple(unknown), (*unsent, *self.waiting), resent, final)
         self.waiting = [*(unknown if resent else []), *unsent, *self.waiting]
         self.unknown += [] if resent else unknown
+        if final:
+            self.given_up += self.waiting
+            self.waiting = []
         self.gone = []
         self.sent = self.taken = self.told = self.asked = 0
         ending = self.ledger.ending(Ending("lost", 0, "", False, 1, 1, 1))
         assert ending.delivered == len(self.delivered)
         assert ending.unknown == len(self.unknown)
-        assert ending.never_sent == len(self.waiting)
+        assert ending.never_sent == len(self.waiting) + len(self.given_up)
         assert ending.sent + ending.never_sent == len(self.added)
 
     @invariant()
     def each_message_is_in_one_class(self) -> None:
         if not hasattr(self, "ledger"):
             return
-        classes = [*self.delivered, *self.unknown, *self.gone[self.told :], *self.waiting]
+        classes = [*self.delivered, *self.unknown, *self.gone[self.told :], *self.waiting, *self.given_up]
         assert sorted(classes) == sorted(self.added), "none is lost, none is in two classes"
         assert self.delivered == sorted(self.delivered), "in order"
         assert self.waiting == sorted(self.waiting)
         if not self.resend:
             assert len(set(self.handed_out)) == len(self.handed_out), "nobody got one twice"
-            assert not set(self.handed_out) & set(self.waiting), "what was taken is not called never sent"
+            assert not set(self.handed_out) & {*self.waiting, *self.given_up}, "what was taken is not called never sent"
         assert set(self.delivered) <= set(self.handed_out), "what is called delivered was taken"
         assert self.ledger.delivered == len(self.delivered)
         assert self.ledger.unknown == len(self.unknown)

@@ -9,12 +9,12 @@ from typing import Self
 
 from mezha.asyncio.driver import Driver
 from mezha.asyncio.session import SessionDriver
-from mezha.asyncio.talking import Talking
 from mezha.engine import State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, LocalProtocolError
 from mezha.framing import Data
 from mezha.session import Ending
 from mezha.sockets import address_name
+from mezha.talking import Talking
 
 __all__ = ["Answer", "Peer"]
 
@@ -189,6 +189,10 @@ class Peer(Talking):
     def state(self) -> State:
         """Which directions the connection still has."""
         return self._engine.state
+
+    @property
+    def _talker(self) -> SessionDriver | None:
+        return self._driver if isinstance(self._driver, SessionDriver) else None
 
     @property
     def local_address(self) -> str:

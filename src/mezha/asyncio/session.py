@@ -1,16 +1,20 @@
 """The asyncio driver of a session: it reads, answers and keeps the deadline, also while nobody receives."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from math import inf
+from typing import TypeVar
 
 from mezha.asyncio.calls import Answer, Calls
 from mezha.asyncio.driver import Driver
 from mezha.engine import Engine
+from mezha.framing import Data
 from mezha.limits import Limits
 from mezha.session import Session
 
 __all__ = ["SessionDriver"]
+
+T = TypeVar("T")
 
 
 class SessionDriver(Driver):
@@ -77,6 +81,22 @@ class SessionDriver(Driver):
         if self._calls is None:
             self._calls = Calls(self, self._answer)
         return self._calls
+
+    async def request(self, body: Data, within: float | None) -> bytes:
+        """Ask, and wait for the answer."""
+        return await self.calls.request(body, within)
+
+    async def ping(self, within: float | None) -> float:
+        """Ask for a sign of life; return how many seconds it took."""
+        return await self.calls.ping(within)
+
+    async def arrival(self) -> None:
+        """Wait until the engine has been given something."""
+        await self.readable()
+
+    def in_thread(self, function: Callable[[int], T], argument: int) -> Awaitable[T]:
+        """Call what may block."""
+        return asyncio.to_thread(function, argument)
 
     def flush(self) -> None:
         """Write what the engine has, as far as the transport takes it."""

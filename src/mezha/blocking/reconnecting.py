@@ -319,7 +319,7 @@ class ReconnectingPeer(Peer):
                 return
             self._tell(loss)
             peer = self._peer
-            if carrier.more() and not (peer in self._sources and peer._talk().session.stats.waiting):
+            if carrier.more() and not (peer in self._sources and _holds(peer)):
                 self._retire(peer)
             self._ring()
             self._reopen()
@@ -329,7 +329,7 @@ class ReconnectingPeer(Peer):
         carrier = self._carrier
         with self._changed:
             # What two connections have brought is all that is kept for a program that does not receive.
-            self._changed.wait_for(lambda: self._stopped or len(self._sources) < 2)
+            self._changed.wait_for(lambda: self._stopped or sum(map(_holds, self._sources)) <= 1)
         while carrier.more():
             with self._changed:
                 if self._changed.wait_for(lambda: self._stopped, carrier.attempts.delay(time.monotonic())):
@@ -410,6 +410,8 @@ class ReconnectingPeer(Peer):
             except MezhaError:
                 return  # it was lost meanwhile: the message will be told of
             self._probe()
+            if not own:
+                self._ring()  # there is room for those who wait
 
     def _look(self) -> bool:
         """See what has come of the connection; return whether it is over. Called under the lock of its driver."""
@@ -456,7 +458,10 @@ class ReconnectingPeer(Peer):
             if peer is None:
                 raise TimeoutError(f"no whole message within {timeout:g} s; there was no connection")
             try:
-                return call(peer, None if deadline is None else _left(deadline))
+                received = call(peer, None if deadline is None else _left(deadline))
+                if peer is not self._peer and not _holds(peer):
+                    self._retire(peer)
+                return received
             except MezhaError as error:
                 if not self._carrier.goes_on(error):
                     raise
@@ -526,6 +531,11 @@ class ReconnectingPeer(Peer):
 def _left(deadline: float | None) -> float:
     """Return how many seconds are left, so far as a lock can wait."""
     return threading.TIMEOUT_MAX if deadline is None else max(deadline - time.monotonic(), 0)
+
+
+def _holds(peer: Peer) -> bool:
+    """Say whether something may still be received of it."""
+    return peer._talk().session.stats.waiting > 0
 
 
 def _cut(peer: Peer) -> None:

@@ -194,7 +194,7 @@ class Conversation:
             data, self._welcome = self._welcome.rest, None
             self._life.step(Kind.HELLO)
             self._sizes.theirs = theirs
-            self._outbox.grant(theirs.window - ALLOWANCE)
+            self._outbox.meet(self._sizes.largest, theirs.window - ALLOWANCE)
             beat = agree_on_heartbeat(self._sizes.ours, theirs)
             self._heartbeat.begin(now, beat / 1000, self._timeouts.heartbeat)
             if self._exchange:

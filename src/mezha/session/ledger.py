@@ -35,7 +35,7 @@ class Ledger:
         "_waiting",
         "_waiting_size",
         "delivered",
-        "refused",
+        "given_up",
         "unknown",
     )
 
@@ -53,8 +53,8 @@ class Ledger:
         self.delivered = 0
         #: Messages of which nobody knows, over the connections that were lost.
         self.unknown = 0
-        #: Messages that a connection did not take, though they had been accepted when there was none.
-        self.refused = 0
+        #: Messages that were accepted, and told of as never to be sent.
+        self.given_up = 0
 
     @property
     def waiting(self) -> int:
@@ -111,7 +111,7 @@ class Ledger:
         self.take_back()
         message = self._waiting.popleft()
         self._waiting_size -= _cost(message)
-        self.refused += 1
+        self.given_up += 1
         return Loss(error, 0, (), (message,), final=True)
 
     def asked(self) -> None:
@@ -147,8 +147,13 @@ class Ledger:
             unsent = rest
         else:
             self.unknown += len(unknown)
-        self._waiting.extendleft(reversed(unsent))
-        self._waiting_size += sum(map(_cost, unsent))
+        if final:
+            self.given_up += len(never_sent)
+            self._waiting.clear()
+            self._waiting_size = 0
+        else:
+            self._waiting.extendleft(reversed(unsent))
+            self._waiting_size += sum(map(_cost, unsent))
         self._gone.clear()
         self._gone_size = self._asked = 0
         self._confirmed = 0
@@ -163,7 +168,7 @@ class Ledger:
             last.by_peer,
             sent=self.delivered + self.unknown,
             delivered=self.delivered,
-            never_sent=len(self._waiting) + self.refused,
+            never_sent=len(self._waiting) + self.given_up,
         )
 
 

@@ -29,11 +29,9 @@ class Driver:
         self.addresses = own_and_peer_address(getattr(below, "socket", None))
         self._transport = below if isinstance(below, SocketStream) else None  # our own socket, also under TLS
         self.writer = Writer(engine, stream, limits.outbox)
-        self.reader = Reader(engine, stream)
+        self.reader = self._open_reader()
         self._closing = False
         engine.begin(trio.current_time())
-        if engine.outgoing_size:
-            self.writer.flush_soon()
         #: The stream is closed, or somebody else's.
         self.gone = trio.Event()
 
@@ -41,6 +39,13 @@ class Driver:
     def socket(self) -> SocketStream | None:
         """Our own socket, which may be under TLS; ``None`` for somebody else's stream."""
         return self._transport
+
+    def _open_reader(self) -> Reader:
+        return Reader(self.engine, self.stream)
+
+    def take(self, count: int) -> list[bytes]:
+        """Take up to so many messages from the engine."""
+        return self.engine.take(count)
 
     async def close(self, within: float) -> None:
         """Write what is left, and close the stream; cut it after ``within`` seconds, or when cancelled."""

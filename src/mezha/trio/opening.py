@@ -13,11 +13,12 @@ from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
 from mezha.opening import Opening
+from mezha.reconnect import Loss, Reconnect, require_protocol
 from mezha.settings import Settings
 from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, require_place, server_name
-from mezha.trio.driver import Driver
-from mezha.trio.peer import Peer
-from mezha.trio.server import Listener, Server, open_peer
+from mezha.trio.peer import Answer, Peer
+from mezha.trio.reconnecting import ReconnectingPeer
+from mezha.trio.server import Listener, Server, make_peer, open_peer
 from mezha.trio.stream import SocketStream, as_tls
 
 __all__ = ["Serving", "connect", "listen", "serve", "wrap"]
@@ -28,9 +29,12 @@ def connect(
     port: int | None = None,
     *,
     unix: StrPath | None = None,
-    framing: Framing,
+    framing: Framing | None = None,
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
+    answer: Answer | None = None,
+    reconnect: Reconnect | None = None,
+    on_loss: Callable[[Loss], object] | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -38,16 +42,19 @@ def connect(
     """Connect to a host and port (without a host: this one), or to a Unix socket; the result is a :class:`Peer`.
 
     ``tls`` makes it a TLS connection; the certificate must be for ``server_hostname``, which is ``host`` if not given.
+    With ``reconnect`` it is a :class:`ReconnectingPeer`, which connects again when the connection breaks, and calls
+    ``on_loss`` each time with what became of the messages.
 
     Raises:
         OSError: no connection (ConnectionRefusedError, socket.gaierror, ssl.SSLError …); TimeoutError after
             ``Timeouts.connect`` seconds.
-        TypeError: neither a host and port nor a path, or both.
+        TypeError: neither a host and port nor a path, or both; or ``reconnect`` with a bare framing.
         ValueError: the name that the certificate must be for is missing, with a Unix socket.
 
     """
-    settings = Settings(framing, limits, timeouts, observer)
+    settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     require_place(host, port, unix)
+    require_protocol(reconnect, on_loss, framing)
     name = server_name(server_hostname, host, unix, tls)
 
     async def open_socket() -> SocketStream:
@@ -57,9 +64,15 @@ def connect(
             await trio.sleep(RETRY)
         return SocketStream(sock)
 
-    return Opening(
-        lambda: open_peer(open_socket, settings, tls=tls, server_hostname=name, within=settings.times.connect)
-    )
+    async def open_one(answer: Answer | None = answer) -> Peer:
+        return await open_peer(
+            open_socket, settings, tls=tls, server_hostname=name, within=settings.times.connect, answer=answer
+        )
+
+    if reconnect is None:
+        return Opening(open_one)
+    policy = reconnect
+    return Opening(lambda: ReconnectingPeer(open_one, answer, settings, policy, on_loss).begin())
 
 
 def listen(
@@ -67,8 +80,9 @@ def listen(
     port: int | None = None,
     *,
     unix: StrPath | None = None,
-    framing: Framing,
+    framing: Framing | None = None,
     tls: ssl.SSLContext | None = None,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -84,7 +98,7 @@ def listen(
         TypeError: neither a port nor a path, or both.
 
     """
-    settings = Settings(framing, limits, timeouts, observer)
+    settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     require_place(host, port, unix)
 
     async def open_it() -> Listener:
@@ -94,7 +108,7 @@ def listen(
         else:
             places = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             sockets = bind_tcp(places, backlog=backlog)
-        return Listener(sockets, settings, tls=tls)
+        return Listener(sockets, settings, tls=tls, answer=answer)
 
     return Opening(open_it)
 
@@ -157,8 +171,9 @@ def serve(
     port: int | None = None,
     *,
     unix: StrPath | None = None,
-    framing: Framing,
+    framing: Framing | None = None,
     tls: ssl.SSLContext | None = None,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -183,6 +198,7 @@ def serve(
         port,
         unix=unix,
         framing=framing,
+        answer=answer,
         tls=tls,
         limits=limits,
         timeouts=timeouts,
@@ -194,8 +210,9 @@ def serve(
 
 def wrap(
     stream: trio.abc.Stream | trio.socket.SocketType | socket.socket,
-    framing: Framing,
+    framing: Framing | None = None,
     *,
+    answer: Answer | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -209,7 +226,7 @@ def wrap(
         TypeError: something else; or an :class:`ssl.SSLSocket`, which trio cannot use.
 
     """
-    settings = Settings(framing, limits, timeouts, observer)
+    settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     if isinstance(stream, ssl.SSLSocket):
         raise TypeError("trio cannot use an ssl.SSLSocket: connect with tls=, or wrap it in mezha.blocking")
     kinds = trio.abc.Stream | trio.socket.SocketType | socket.socket
@@ -219,7 +236,7 @@ def wrap(
     async def open_it() -> Peer:
         await trio.lowlevel.checkpoint()
         ours = _take_over(stream)
-        return Peer(Driver(settings.engine(), settings.sizes, ours), close_timeout=settings.times.close)
+        return make_peer(ours, settings, answer)
 
     return Opening(open_it)
 

@@ -1,6 +1,6 @@
 """A trio connection: send a message, receive a message."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -10,16 +10,22 @@ from trio.lowlevel import cancel_shielded_checkpoint, checkpoint_if_cancelled
 from mezha.engine import State, as_view
 from mezha.errors import ClosedByPeer, ClosedByUs, LocalProtocolError
 from mezha.framing import Data
+from mezha.session import Ending
 from mezha.sockets import address_name
+from mezha.talking import Talking
 from mezha.trio.driver import Driver
+from mezha.trio.session import SessionDriver
 from mezha.trio.stream import TLSStream
 
-__all__ = ["Peer"]
+__all__ = ["Answer", "Peer"]
+
+#: What answers the requests of a peer.
+Answer = Callable[["Peer", bytes], Awaitable[Data]]
 
 _CALLS = 100
 
 
-class Peer:
+class Peer(Talking):
     """The other end of a connection, for trio code.
 
     Any number of tasks may send and receive: a message is always whole, and each is received by one task only. There
@@ -64,14 +70,35 @@ class Peer:
         else:
             if type(message) is not bytes:
                 message = bytes(as_view(message))  # it stays behind when this returns, and must not change
-            if writer.congested:
-                async with writer.turn():
+            size = len(message)
+            if writer.congested or not self._engine.clear(size):
+                async with writer.turn() as turn:
+                    await turn.until(lambda: self._engine.clear(size))
                     self._put(message)
             else:
                 self._put(message)
         self._calls -= 1
         if self._calls < 0:
             await self._yield()
+
+    def try_send(self, message: Data) -> bool:
+        """Send one message if that need not wait, and say whether it was sent.
+
+        Raises:
+            LocalProtocolError: over the limit, or the framing cannot carry it. Nothing was sent; go on.
+            ConnectionLost: the connection broke.
+            ClosedByUs: after ``send_eof``, ``close`` or ``detach``.
+
+        """
+        if self._writer.free and self._push(message):
+            self._writer.flush_soon()
+            return True
+        if type(message) is not bytes:
+            message = bytes(as_view(message))
+        if self._writer.congested or not self._engine.clear(len(message)):
+            return False
+        self._put(message)
+        return True
 
     async def send_many(self, messages: Iterable[Data]) -> None:
         """Send many messages. Each is received as one message, as if sent one by one; other tasks' may come between.
@@ -96,14 +123,15 @@ class Peer:
         """End this side's stream, as the last word: the peer sees the end, and can still be heard (half-close).
 
         Raises:
-            LocalProtocolError: under TLS, or on another stream that has no such thing; ``close`` ends both directions.
+            LocalProtocolError: a bare framing under TLS, or on another stream that has no such thing; ``close`` ends
+                both directions.
             ConnectionLost: the connection broke.
             ClosedByUs: after ``close`` or ``detach``.
 
         """
         await checkpoint_if_cancelled()
         stream = self._driver.stream
-        if not isinstance(stream, trio.abc.HalfCloseableStream):
+        if self._talker is None and not isinstance(stream, trio.abc.HalfCloseableStream):
             kind = f"a {type(stream).__name__}" if self.tls is None else "a TLS connection"
             raise LocalProtocolError(f"{kind} cannot be ended in one direction here: close() ends both")
         if self._writer.congested:
@@ -173,7 +201,7 @@ class Peer:
             raise StopAsyncIteration from None
 
     async def _receive(self, max_count: int) -> list[bytes]:
-        while not (messages := self._engine.take(max_count)):
+        while not (messages := self._driver.take(max_count)):
             await self._reader.arrival()
             self._writer.idle = True
         self._calls -= len(messages)
@@ -193,6 +221,10 @@ class Peer:
         return self._engine.state
 
     @property
+    def _talker(self) -> SessionDriver | None:
+        return self._driver if isinstance(self._driver, SessionDriver) else None
+
+    @property
     def local_address(self) -> str:
         """The address of this side, as people write it; it stays after the end."""
         return address_name(self._driver.addresses[0])
@@ -207,13 +239,19 @@ class Peer:
         """The TLS session, to ask it for the peer's certificate or the cipher; ``None`` without TLS."""
         return self._driver.tls
 
-    async def close(self) -> None:
+    async def close(self, code: int = 0, reason: str = "") -> Ending | None:
         """Close the connection: send what is left to send, within ``Timeouts.close`` seconds, then say goodbye.
 
         Never raises, and may be called again: a ``recv`` or ``send`` under way in another task raises ``ClosedByUs``.
         Messages received and not asked for are gone. Cancelled, it cuts the connection at once.
+
+        In the mezha protocol the peer is told why, by a number (0: all is well; from 256 on they are yours) and in
+        words, and answers when its program has taken all that was sent. What is returned says what became of that; it
+        is ``None`` with a bare framing, which knows nothing of all this.
         """
+        self._engine.close(code, reason)
         await self._driver.close(self._close_timeout)
+        return self.ending
 
     def abort(self) -> None:
         """Cut the connection at once: whoever sends or receives, in any task, raises ``ClosedByUs``. Never raises."""
@@ -227,11 +265,14 @@ class Peer:
         sockets: they come back as a :class:`trio.SocketStream`. Cancelled, it has done nothing.
 
         Raises:
+            LocalProtocolError: it speaks the mezha protocol, whose state cannot be handed over. It is unharmed.
             ClosedByUs: it has ended already.
 
         """
         await checkpoint_if_cancelled()
         driver = self._driver
+        if self._talker is not None:
+            raise LocalProtocolError("a connection that speaks the mezha protocol cannot be detached: close() ends it")
         async with driver.writer.turn():
             await driver.writer.written()
             if driver.gone.is_set() or self._engine.state is State.CLOSED:

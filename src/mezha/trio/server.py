@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -16,10 +17,11 @@ from mezha.serving import GONE, PAUSE, Listening, log_end
 from mezha.settings import Settings
 from mezha.sockets import address_name, close_listening
 from mezha.trio.driver import Driver
-from mezha.trio.peer import Peer
+from mezha.trio.peer import Answer, Peer
+from mezha.trio.session import SessionDriver
 from mezha.trio.stream import SocketStream, TLSStream, system_error
 
-__all__ = ["Listener", "Server", "open_peer"]
+__all__ = ["Listener", "Server", "make_peer", "open_peer"]
 
 log = logging.getLogger("mezha.trio")
 
@@ -32,6 +34,7 @@ async def open_peer(
     server_side: bool = False,
     server_hostname: str | None = None,
     within: float | None,
+    answer: Answer | None = None,
 ) -> Peer:
     """Return the peer at the other end of what ``open_socket`` opens, after the TLS handshake, if there is one.
 
@@ -46,8 +49,19 @@ async def open_peer(
         stream = transport = await open_socket()
         if tls is not None:
             stream = await _greet(transport, tls, server_side=server_side, server_hostname=server_hostname)
-        return Peer(Driver(settings.engine(), settings.sizes, stream), close_timeout=settings.times.close)
+        return make_peer(stream, settings, answer)
     raise TimeoutError(f"no connection within {within:g} s (Timeouts.connect)")
+
+
+def make_peer(stream: trio.abc.Stream, settings: Settings, answer: Answer | None) -> Peer:
+    """Return the peer at the other end of a stream."""
+    engine, session = settings.connection()
+    if session is None:
+        return Peer(Driver(engine, settings.sizes, stream), close_timeout=settings.times.close)
+    driver = SessionDriver(engine, session, settings.sizes, stream)
+    peer = Peer(driver, close_timeout=settings.times.close)
+    driver.open(None if answer is None else partial(answer, peer))
+    return peer
 
 
 async def _greet(
@@ -68,11 +82,17 @@ class Listener(Listening):
     """Listening sockets: ``accept`` the peers that connect, or iterate over them."""
 
     def __init__(
-        self, sockets: Sequence[socket.socket], settings: Settings, *, tls: ssl.SSLContext | None = None
+        self,
+        sockets: Sequence[socket.socket],
+        settings: Settings,
+        *,
+        tls: ssl.SSLContext | None = None,
+        answer: Answer | None = None,
     ) -> None:
         super().__init__(sockets)
         self._settings = settings
         self._tls = tls
+        self._answer = answer
         self._turn = trio.Lock()  # of two tasks that wait for a socket, trio refuses one
         for sock in sockets:
             sock.setblocking(False)
@@ -124,7 +144,9 @@ class Listener(Listening):
             return SocketStream(sock)
 
         within = None if self._tls is None else self._settings.times.connect
-        return await open_peer(take_it, self._settings, tls=self._tls, server_side=True, within=within)
+        return await open_peer(
+            take_it, self._settings, tls=self._tls, server_side=True, within=within, answer=self._answer
+        )
 
     def __aiter__(self) -> Self:
         """Accept peers until the listener is closed."""

@@ -1,5 +1,6 @@
 """The sending half of a trio connection: the line of those who wait for room, and the task that writes."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
@@ -43,6 +44,7 @@ class Writer:
         "_written",
         "free",
         "idle",
+        "lost",
         "unsent",
         "writing",
     )
@@ -68,6 +70,8 @@ class Writer:
         self._work = ParkingLot()
         self._written = ParkingLot()
         self._ending = False  # the stream, after what is unsent
+        #: Called when the connection has broken.
+        self.lost: Callable[[], None] | None = None
 
     # -- those who send -----------------------------------------------------------------------------------------------
 
@@ -87,14 +91,22 @@ class Writer:
         try:
             await self._line.acquire()
             try:
-                while not self._has_room():
-                    await self._room.park()
+                await self.until(self._has_room)
             except BaseException:
                 self._line.release()
                 raise
         except BaseException:
             self._leave()
             raise
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait, in one's turn, for a condition, or the end of the connection; ``look`` has it asked again."""
+        while not (condition() or self._over):
+            await self._room.park()
+
+    def look(self) -> None:
+        """Have whoever's turn it is look again whether there is room."""
+        self._room.unpark()
 
     @enable_ki_protection
     def step_aside(self) -> None:
@@ -119,7 +131,7 @@ class Writer:
                 self._socket.write(self.unsent)
             except (OSError, MemoryError) as error:
                 self._broken(error)
-            if not self.unsent:
+            if not (self.unsent or self._engine.outgoing_size):
                 return
             self._note_unsent()
         self._start()
@@ -233,6 +245,8 @@ class Writer:
             self._engine.outgoing()
         finally:
             self.shut()
+            if self.lost is not None:
+                self.lost()
 
 
 class _Turn:
@@ -243,8 +257,9 @@ class _Turn:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> Writer:
         await self._writer.line_up()
+        return self._writer
 
     async def __aexit__(self, *_: object) -> None:
         self._writer.step_aside()

@@ -13,6 +13,7 @@ import mezha.trio
 from mezha.framing import Data
 from mezha.session import Ending
 from mezha.testing.conformance.flavour import Flavour, InThread, Listener, Peer
+from mezha.trio.session import SessionReader
 
 __all__ = ["Trio"]
 
@@ -106,7 +107,8 @@ class TrioPeer(Peer):
 
     @property
     def receiving(self) -> bool:
-        return self._driver.reader.reading
+        reader = self._driver.reader
+        return reader.awaited if isinstance(reader, SessionReader) else reader.reading
 
     @property
     def stalled(self) -> bool:
@@ -156,8 +158,7 @@ class TrioPeer(Peer):
         await self._call(self._peer.send_eof)
 
     async def close(self, code: int = 0, reason: str = "") -> Ending | None:
-        await self._call(self._peer.close)
-        return None
+        return await self._call(self._peer.close, code, reason)
 
     def abort(self) -> None:
         self._peer.abort()
