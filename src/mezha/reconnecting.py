@@ -109,6 +109,7 @@ class Reconnecting(Talking, Generic[P]):
     _open: Callable[[], Awaitable[P]]
     _peer: P  # the last one that was opened
     _sources: deque[P]  # of which something may still be received
+    _spent: list[P]  # of which nothing will be, and which are to be closed
 
     def _set_up(
         self,
@@ -128,6 +129,7 @@ class Reconnecting(Talking, Generic[P]):
         self._on_loss = on_loss
         self._carrier = Carrier(reconnect, settings.sizes, random)
         self._sources = deque()
+        self._spent = []
         self._ending = None
 
     async def begin(self) -> Self:
@@ -344,7 +346,7 @@ class Reconnecting(Talking, Generic[P]):
             last = None
             if carrier.session is not None:
                 last = await self._close_within(self._peer, max(until - self._now(), 0), code, reason)
-            for source in {*self._sources, self._peer}:
+            for source in {*self._sources, *self._spent, self._peer}:
                 source.abort()
         except BaseException:
             self.abort()
@@ -355,7 +357,7 @@ class Reconnecting(Talking, Generic[P]):
     def abort(self) -> None:
         """Cut the connection at once: whoever sends or receives, in any task, raises ``ClosedByUs``. Never raises."""
         self._stop_soon()
-        for source in {*self._sources, self._peer}:
+        for source in {*self._sources, *self._spent, self._peer}:
             source.abort()
         if self._ending is None:
             self._leave(None if self._carrier.session is None else self._carrier.session.ending)
@@ -376,10 +378,10 @@ class Reconnecting(Talking, Generic[P]):
             async with self._offering:
                 loss = carrier.lost(self._now())
             self._tell(loss)
-            peer = self._peer
-            if carrier.more() and not (peer in self._sources and self._holds(peer)):
-                await self._retire(peer)
+            if carrier.more() and not self._holds(self._peer):
+                self._leave_behind(self._peer)
             self._ring()
+            await self._bury()
             await self._reopen()
 
     async def _reopen(self) -> None:
@@ -412,6 +414,7 @@ class Reconnecting(Talking, Generic[P]):
         async with self._offering:
             await self._offer()
         while self._carrier.connected:
+            await self._bury()
             await self._change(None)
 
     async def _offer(self, *, own: bool = False) -> None:
@@ -473,10 +476,7 @@ class Reconnecting(Talking, Generic[P]):
             except MezhaError as error:
                 if not self._carrier.goes_on(error):
                     raise
-            if self._carrier.session is self._driver_of(peer).session:
-                self._leave_behind(peer)  # and have it accounted for, before it is closed
-            else:
-                await self._retire(peer)
+            self._leave_behind(peer)
 
     def _source(self) -> P | None:
         if self._sources:
@@ -484,18 +484,21 @@ class Reconnecting(Talking, Generic[P]):
         self._carrier.check()
         return None
 
-    async def _retire(self, peer: P) -> None:
-        """Be done with a connection that is over: nothing more will be received of it."""
-        self._leave_behind(peer)
-        if peer.ending and peer.ending.how == "closed":
-            await peer.close()  # which answers the goodbye of the other side
-        else:
-            peer.abort()
-
     def _leave_behind(self, peer: P) -> None:
+        """Be done with a connection: nothing more will be received of it."""
         if peer in self._sources:
             self._sources.remove(peer)
+            self._spent.append(peer)
             self._ring()
+
+    async def _bury(self) -> None:
+        """Close the connections that were left behind."""
+        while self._spent:
+            peer = self._spent.pop()
+            if peer.ending and peer.ending.how == "closed":
+                await peer.close()  # which answers the goodbye of the other side
+            else:
+                peer.abort()
 
     async def _ask(self, call: Callable[[P, float | None], Awaitable[T]], within: float | None, what: str) -> T:
         until = None if within is None else self._now() + within
