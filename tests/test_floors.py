@@ -16,6 +16,7 @@ ROOT = Path(mezha.__file__).parent
 FLOORS = {
     "errors": 0,
     "limits": 0,
+    "reconnect": 0,
     "version": 0,
     "framing": 1,
     "engine": 2,
@@ -24,6 +25,7 @@ FLOORS = {
     "settings": 3,
     "answering": 4,
     "opening": 4,
+    "reconnecting": 4,
     "serving": 4,
     "sockets": 4,
     "streams": 4,

@@ -67,6 +67,7 @@ from mezha.framing import (
 from mezha.framing.kernels import accelerated
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
+from mezha.reconnect import Loss, Reconnect
 from mezha.version import __version__
 
 __all__ = [
@@ -97,6 +98,7 @@ __all__ = [
     "Limits",
     "Lines",
     "LocalProtocolError",
+    "Loss",
     "Memcached",
     "MessageDropped",
     "MessageTooLarge",
@@ -113,6 +115,7 @@ __all__ = [
     "Observer",
     "OncRpc",
     "Postgres",
+    "Reconnect",
     "RemoteProtocolError",
     "RequestFailed",
     "Resp",

@@ -25,7 +25,8 @@ from mezha.session.frames import (
     Frames,
     Kind,
     Numbered,
-    Token,
+    Ping,
+    Pong,
     code_name,
     encode_frame,
     parse_frame,
@@ -46,7 +47,8 @@ frames: st.SearchStrategy[AnyFrame] = st.one_of(
     st.builds(Numbered, st.sampled_from([Kind.REQUEST, Kind.REPLY]), u32, bodies),
     st.builds(Numbered, st.sampled_from([Kind.REQUEST_PART, Kind.REPLY_PART]), u32, st.binary(min_size=1, max_size=20)),
     st.builds(Counted, st.sampled_from([Kind.CREDIT, Kind.ACK]), u64),
-    st.builds(Token, st.sampled_from([Kind.PING, Kind.PONG]), st.binary(min_size=8, max_size=8)),
+    st.builds(Ping, st.binary(min_size=8, max_size=8)),
+    st.builds(Pong, st.binary(min_size=8, max_size=8), u64),
     st.builds(Drop, codes, texts),
     st.builds(End),
     st.builds(Failure, u32, codes, texts),
@@ -70,8 +72,8 @@ WRITTEN: list[tuple[AnyFrame, str]] = [
     (Failure(7, Code.NO_HANDLER, "né"), "0000000a 0a 00000007 0007 6ec3a9"),
     (Cancel(0xFFFFFFFF), "00000005 0b ffffffff"),
     (Counted(Kind.CREDIT, 65536), "00000009 0c 0000000000010000"),
-    (Token(Kind.PING, b"whatever"), "00000009 0d 7768617465766572"),
-    (Token(Kind.PONG, b"whatever"), "00000009 0e 7768617465766572"),
+    (Ping(b"whatever"), "00000009 0d 7768617465766572"),
+    (Pong(b"whatever", 3), "00000011 0e 7768617465766572 0000000000000003"),
     (Counted(Kind.ACK, 3), "00000009 0f 0000000000000003"),
     (Close(Code.OK, 2, "done"), "0000000f 10 0000 0000000000000002 646f6e65"),
 ]
@@ -92,7 +94,7 @@ SIZES = {
     Kind.CANCEL: (4, 4),
     Kind.CREDIT: (8, 8),
     Kind.PING: (8, 8),
-    Kind.PONG: (8, 8),
+    Kind.PONG: (16, 16),
     Kind.ACK: (8, 8),
     Kind.CLOSE: (10, 1034),
 }
@@ -108,7 +110,7 @@ def wire(frame: AnyFrame) -> bytes:
 @given(frames)
 def test_what_is_written_is_read_back(frame: AnyFrame) -> None:
     data = bytearray(wire(frame))
-    start, stop, end = framing.split(data, LIMIT)  # type: ignore[misc]  # it is whole
+    start, stop, end, _ = framing.split(data, LIMIT)  # type: ignore[misc]  # it is whole
     assert stop == end == len(data)
     read = parse_frame(bytes(data[start:stop]))
     assert read == frame
@@ -172,7 +174,7 @@ def test_the_sizes_of_a_kind_are_exact(kind: Kind) -> None:
         assert b"".join(framing.encode(data))[4:] == data
         assert parse_frame(data).kind is kind
         header = bytearray((size + 1).to_bytes(4, "big") + bytes([kind]))
-        assert framing.split(header, LIMIT) == (Need(HEADER + size) if size else (4, 5, 5))
+        assert framing.split(header, LIMIT) == (Need(HEADER + size) if size else Frame(4, 5, 5))
     for size in {shortest - 1, longest + 1} - {-1}:
         text = f"a {kind.name} frame with a body of {size} bytes: there are {allowed}"
         data = bytes([kind]) + bytes(size)
@@ -234,7 +236,9 @@ def test_a_number_that_does_not_fit(frame: AnyFrame) -> None:
         encode_frame(frame)
 
 
-@pytest.mark.parametrize("frame", [Body(Kind.PART, b""), Numbered(Kind.REPLY_PART, 1, b""), Token(Kind.PING, b"short")])
+@pytest.mark.parametrize(
+    "frame", [Body(Kind.PART, b""), Numbered(Kind.REPLY_PART, 1, b""), Ping(b"short"), Pong(b"short", 1)]
+)
 def test_what_no_frame_can_be_is_not_written(frame: AnyFrame) -> None:
     with pytest.raises(LocalProtocolError):
         encode_frame(frame)

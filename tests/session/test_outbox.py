@@ -21,7 +21,8 @@ from mezha.session.frames import (
     Frames,
     Kind,
     Numbered,
-    Token,
+    Ping,
+    Pong,
     parse_frame,
 )
 from mezha.session.hello import ALLOWANCE, MOST_CREDIT
@@ -160,7 +161,7 @@ class LifeOfAnOutbox(RuleBasedStateMachine):
             self.begun.pop(key, None)
         assert not self.outbox.withdraw(0)
 
-    @rule(frame=st.sampled_from((Token(Kind.PING, b"12345678"), Failure(7, 300, "no"))))
+    @rule(frame=st.sampled_from((Ping(b"12345678"), Failure(7, 300, "no"))))
     def control(self, frame: AnyFrame) -> None:
         if isinstance(frame, Failure):
             self.outbox.failure(frame)
@@ -245,8 +246,8 @@ class LifeOfAnOutbox(RuleBasedStateMachine):
         assert not self.accepted
         assert not self.bodies
         assert self.outbox.queued == 0
-        self.outbox.control(Token(Kind.PING, b"12345678"))
-        self.outbox.pong(b"12345678")
+        self.outbox.control(Ping(b"12345678"))
+        self.outbox.pong(Pong(b"12345678", 0))
         assert not self.outbox.push(b"")
         assert collected(self.outbox) == []
 
@@ -268,7 +269,7 @@ def test_a_large_message_goes_piece_by_piece_and_others_between() -> None:
     first = collected(outbox)
     assert bodies(first) == [(Kind.REPLY_PART, PIECE), (Kind.PART, PIECE)]
     assert outbox.sending == PIECE
-    outbox.control(Token(Kind.PING, b"12345678"))
+    outbox.control(Ping(b"12345678"))
     outbox.numbered(Kind.REPLY, 8, b"small")
     second = collected(outbox)
     assert second[0].kind is Kind.PING
@@ -313,9 +314,9 @@ def test_credit_that_cannot_be(credit: int) -> None:
 def test_one_pong_answers_all_pings() -> None:
     outbox = Outbox(10, HIGH)
     for token in (b"first one", b"another ", b"the last"):
-        outbox.pong(token)
-    assert outbox.size == 13
-    assert collected(outbox) == [Token(Kind.PONG, b"the last")]
+        outbox.pong(Pong(token, 0))
+    assert outbox.size == 21
+    assert collected(outbox) == [Pong(b"the last", 0)]
     assert collected(outbox) == []
 
 
@@ -388,7 +389,7 @@ def test_what_was_not_handed_over_is_forgotten() -> None:
     outbox.push(b"def")
     outbox.message(bytes(100_000))
     outbox.numbered(Kind.REPLY, 7, b"answer")
-    outbox.pong(b"12345678")
+    outbox.pong(Pong(b"12345678", 0))
     assert (outbox.sent, outbox.unsent) == (1, 2)
     outbox.clear()
     assert (outbox.sent, outbox.unsent, outbox.size, outbox.queued, outbox.handed_over) == (1, 2, 0, 0, None)

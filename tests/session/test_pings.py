@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mezha.errors import ClosedByUs
 from mezha.session.events import Ponged
-from mezha.session.frames import Kind, Token
+from mezha.session.frames import Kind, Ping
 from mezha.session.pings import Pings
 
 
@@ -36,4 +36,4 @@ def test_each_that_is_waited_for_is_answered_once_and_in_order(sent: list[float 
     assert [one.id for one in rest] == [one.id for one in expected if one.id > furthest]
     assert len({id(one.outcome) for one in rest}) == len(rest)
     assert pings.give_up(ClosedByUs) == []
-    assert Token(Kind.PING, b"x" * 8) != pings.ping()
+    assert Ping(b"x" * 8) != pings.ping()

@@ -410,7 +410,7 @@ def test_an_orderly_close_is_a_receipt() -> None:
     assert isinstance(event.outcome, ClosedByUs)
     pair.flow()
     assert not pair.left.finished()
-    assert pair.left.ending == Ending("unanswered", 300, "done", False, 5, None, 0)
+    assert pair.left.ending == Ending("unanswered", 300, "done", False, 5, 0, 0)
     assert pair.right.take(9) == [b"%d" % number for number in range(5)]
     pair.flow()
     assert pair.left.finished()
@@ -452,7 +452,7 @@ def test_what_is_lost_is_closed_without_a_word() -> None:
     pair.left.lost(OSError("reset"))
     pair.left.close(0, "bye")
     assert pair.left.outgoing() == []
-    assert pair.left.ending == Ending("lost", 0, "", False, 0, None, 0)
+    assert pair.left.ending == Ending("lost", 0, "", False, 0, 0, 0)
 
 
 def test_both_close_at_once() -> None:
@@ -477,7 +477,7 @@ def test_what_is_queued_goes_before_the_goodbye_as_credit_allows() -> None:
         pair.left.send(bytes(LARGE))
     pair.left.close()
     pair.flow()
-    assert pair.left.ending == Ending("unanswered", 0, "", False, 0, None, 2)
+    assert pair.left.ending == Ending("unanswered", 0, "", False, 0, 0, 2)
     sizes: list[int] = []
     for _ in range(20):
         sizes += [len(message) for message in pair.right.take(9)] if pair.right.state is State.OPEN else []
@@ -495,6 +495,7 @@ def test_numbers_and_endings_are_values() -> None:
     assert pair.left.stats == Stats(
         messages_sent=1,
         messages_received=0,
+        messages_delivered=0,
         requests_sent=0,
         requests_received=0,
         bytes_sent=pair.right.stats.bytes_received,

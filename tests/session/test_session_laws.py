@@ -21,7 +21,8 @@ from mezha.session.frames import (
     Failure,
     Kind,
     Numbered,
-    Token,
+    Ping,
+    Pong,
 )
 from mezha.session.greeting import MAGIC
 from mezha.testing import Line, Wire
@@ -153,7 +154,7 @@ def test_a_peer_that_vanished_lets_who_closes_wait_as_long_as_it_wants() -> None
     wire.run(2.9)
     assert not left.finished()
     wire.run(0.2)
-    assert left.ending == Ending("unanswered", 0, "bye", False, 0, None, 0)
+    assert left.ending == Ending("unanswered", 0, "bye", False, 0, 0, 0)
     assert left.finished()
 
 
@@ -171,7 +172,8 @@ FRAMES: st.SearchStrategy[AnyFrame] = st.one_of(
     st.builds(Failure, NUMBERS, st.integers(0, 65_535), TEXT),
     st.builds(Cancel, NUMBERS),
     st.builds(Counted, st.just(Kind.CREDIT), st.sampled_from((0, 1, 100_000, 2**62, 2**64 - 1))),
-    st.builds(Token, st.sampled_from((Kind.PING, Kind.PONG)), st.binary(min_size=8, max_size=8)),
+    st.builds(Ping, st.binary(min_size=8, max_size=8)),
+    st.builds(Pong, st.binary(min_size=8, max_size=8), st.integers(0, 3)),
     st.builds(Drop, st.integers(0, 65_535), TEXT),
     st.just(End()),
     st.builds(Close, st.integers(0, 65_535), st.integers(0, 3), TEXT),

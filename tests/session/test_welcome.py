@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha.errors import HandshakeError
-from mezha.session.frames import Body, Code, Kind, Token, encode_frame
+from mezha.session.frames import Body, Code, Kind, Ping, encode_frame
 from mezha.session.greeting import MAGIC
 from mezha.session.hello import Hello
 from mezha.session.welcome import Welcome
@@ -46,7 +46,7 @@ def test_it_waits_for_all_of_it(missing: int, size: int) -> None:
         (MAGIC + b"\0\0\0\5\xff", "not with a HELLO: a frame of kind 255"),
         (MAGIC + b"\0\0\x10\2\0", "not with a HELLO: a HELLO frame with a body of 4097 bytes"),
         (
-            MAGIC + b"".join(encode_frame(Token(Kind.PING, bytes(8)))),
+            MAGIC + b"".join(encode_frame(Ping(bytes(8)))),
             "began with a PING frame, and a HELLO must come first",
         ),
         (MAGIC + b"\0\0\0\1\0", "names no VERSIONS"),

@@ -19,7 +19,14 @@ from mezha.testing.scenes.reading import STEPS
 ALL = [(name, scene) for name in scene_names() for scene in scenes(name)]
 
 every_scene = pytest.mark.parametrize(
-    "scene", [scene for _, scene in ALL], ids=[f"{name}: {scene.name}" for name, scene in ALL]
+    "scene",
+    [
+        pytest.param(
+            scene,
+            id=f"{name}: {scene.name}",
+        )
+        for name, scene in ALL
+    ],
 )
 
 

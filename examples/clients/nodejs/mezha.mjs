@@ -212,7 +212,12 @@ export class Peer {
     }
   }
 
-  /** Send a PING; resolves with the milliseconds until its PONG. */
+  /** Messages that the peer's program has taken, as far as the peer has said so: the first so many. */
+  get delivered() {
+    return this.#outbox.delivered;
+  }
+
+  /** Send a PING; resolves with the milliseconds until its PONG, which says also what was `delivered` by then. */
   ping() {
     return new Promise((resolve, reject) => {
       if (this.#silent) return reject(this.#unable());
@@ -289,8 +294,9 @@ export class Peer {
       case Kind.CREDIT:
         return this.#outbox.grant(body.readBigUInt64BE());
       case Kind.PING:
-        return this.#outbox.pong(body);
+        return this.#outbox.pong(body, this.#taken);
       case Kind.PONG:
+        this.#outbox.hearTaken(body.readBigUInt64BE(8));
         return this.#hearPong(body.readBigUInt64BE());
       default:
         return this.#hearGoodbye(body);
@@ -442,7 +448,7 @@ export class Peer {
 
   #hearGoodbye(body) {
     const theirs = { code: body.readUInt16BE(), taken: body.readBigUInt64BE(2), reason: body.toString("utf8", 10) };
-    if (theirs.taken > BigInt(this.#outbox.sent)) throw new MezhaError("more messages were taken than were sent");
+    this.#outbox.hearTaken(theirs.taken);
     this.#theirGoodbye = theirs;
     this.#begun = undefined;
     this.#stop("beat");
@@ -527,8 +533,8 @@ export class Peer {
     // Of two goodbyes that crossed the larger code counts, so that both sides see the same.
     const byPeer = how === "closed" && (this.#answered || theirs.code > this.#goodbye.code);
     if (how === "closed") said = byPeer ? theirs : this.#goodbye;
-    const delivered = how === "closed" ? Number(theirs.taken) : null;
-    this.#ending = { how, code: said.code, reason: said.reason, byPeer, sent: this.#outbox.sent, delivered };
+    const { sent, delivered } = this.#outbox;
+    this.#ending = { how, code: said.code, reason: said.reason, byPeer, sent, delivered };
     this.#giveUp();
     this.#ending.neverSent = this.#neverSent;
     this.#settle();

@@ -1,6 +1,6 @@
 /** What waits for the stream, and in which order it goes. */
 
-import { ALLOWANCE, HEADER, Kind, MOST_CREDIT, MezhaError, PIECE, frame, text, u16, u32 } from "./wire.mjs";
+import { ALLOWANCE, HEADER, Kind, MOST_CREDIT, MezhaError, PIECE, frame, text, u16, u32, u64 } from "./wire.mjs";
 
 /** One message on its way; `more` adds to one whose end is not known yet. */
 export class Outgoing {
@@ -63,6 +63,8 @@ export class Outgoing {
 export class Outbox {
   /** Messages that have gone, to the last byte. */
   sent = 0;
+  /** Of those, what the peer's program has taken, as far as the peer has said so. */
+  delivered = 0;
   /** Bytes of messages that the peer still takes. */
   credit = ALLOWANCE;
   #control = []; // frames that go before all others
@@ -94,8 +96,15 @@ export class Outbox {
     this.#control.push({ data: frame(kind, body), gone });
   }
 
-  pong(token) {
-    this.#pong = { data: frame(Kind.PONG, token) };
+  pong(token, taken) {
+    this.#pong = { data: frame(Kind.PONG, Buffer.concat([token, u64(taken)])) };
+  }
+
+  /** Note how many messages the peer says that its program has taken. */
+  hearTaken(taken) {
+    if (taken > BigInt(this.sent)) throw new MezhaError("more messages were taken than were sent");
+    if (taken < BigInt(this.delivered)) throw new MezhaError("fewer messages were taken than before");
+    this.delivered = Number(taken);
   }
 
   /** Send a question or an answer, in pieces if need be. */

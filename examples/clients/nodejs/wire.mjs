@@ -25,7 +25,7 @@ const TEXT = 1024;
 /** The shortest and the longest body of each kind. */
 const SIZES = [
   [0, 4096], [0, PIECE], [1, PIECE], [0, PIECE], [2, 2 + TEXT], [0, 0], [4, 4 + PIECE], [5, 4 + PIECE], [4, 4 + PIECE],
-  [5, 4 + PIECE], [6, 6 + TEXT], [4, 4], [8, 8], [8, 8], [8, 8], [8, 8], [10, 10 + TEXT],
+  [5, 4 + PIECE], [6, 6 + TEXT], [4, 4], [8, 8], [8, 8], [16, 16], [8, 8], [10, 10 + TEXT],
 ];
 
 /** From the state of a stream and the kind of a frame to the next state; what is not here is a violation. */

@@ -6,11 +6,13 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 from mezha.asyncio.peer import Answer, Peer
+from mezha.asyncio.reconnecting import ReconnectingPeer
 from mezha.asyncio.server import Listener, Server, open_peer
 from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
 from mezha.opening import Opening
+from mezha.reconnect import Loss, Reconnect, require_protocol
 from mezha.serving import require_handler
 from mezha.settings import Settings
 from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, require_place, server_name
@@ -27,6 +29,8 @@ def connect(
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
     answer: Answer | None = None,
+    reconnect: Reconnect | None = None,
+    on_loss: Callable[[Loss], object] | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -34,21 +38,24 @@ def connect(
     """Connect to a host and port (without a host: this one), or to a Unix socket; the result is a :class:`Peer`.
 
     ``tls`` makes it a TLS connection; the certificate must be for ``server_hostname``, which is ``host`` if not given.
+    With ``reconnect`` it is a :class:`ReconnectingPeer`, which connects again when the connection breaks, and calls
+    ``on_loss`` each time with what became of the messages.
 
     Raises:
         OSError: no connection (ConnectionRefusedError, socket.gaierror, ssl.SSLError …); TimeoutError after
             ``Timeouts.connect`` seconds.
-        TypeError: neither a host and port nor a path, or both.
+        TypeError: neither a host and port nor a path, or both; or ``reconnect`` with a bare framing.
         ValueError: the name that the certificate must be for is missing, with a Unix socket.
 
     """
     settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     require_place(host, port, unix)
+    require_protocol(reconnect, on_loss, framing)
     name = server_name(server_hostname, host, unix, tls)
     if tls is not None and name is None:
         name = ""  # the way of asyncio to say that any will do
 
-    async def open_it() -> Peer:
+    async def open_one(answer: Answer | None = answer) -> Peer:
         loop = asyncio.get_running_loop()
         if unix is not None:
             path = unix
@@ -71,7 +78,10 @@ def connect(
             answer=answer,
         )
 
-    return Opening(open_it)
+    if reconnect is None:
+        return Opening(open_one)
+    policy = reconnect
+    return Opening(lambda: ReconnectingPeer(open_one, answer, settings, policy, on_loss).begin())
 
 
 def listen(

@@ -25,7 +25,7 @@ class SessionDriver(Driver):
     when the transport has written that. The transport never stops reading.
     """
 
-    __slots__ = ("_answer", "_calls", "_due", "_finished", "_ready", "retiring", "session")
+    __slots__ = ("_answer", "_calls", "_due", "_finished", "_ready", "retiring", "session", "told")
 
     def __init__(self, engine: Engine, session: Session, limits: Limits) -> None:
         super().__init__(engine, limits)
@@ -38,6 +38,8 @@ class SessionDriver(Driver):
         self._finished: tuple[asyncio.Future[None], ...] = ()  # of those who wait in leave()
         #: It says goodbye as soon as nothing is under way.
         self.retiring = False
+        #: To be called after each call of the engine, if anybody wants to know.
+        self.told: Callable[[], None] | None = None
 
     def open(self, answer: Answer | None) -> None:
         """Begin to answer requests, also those that have come already."""
@@ -127,6 +129,8 @@ class SessionDriver(Driver):
         if self._finished:
             self._note_finished()
         self._keep_time()
+        if self.told is not None:
+            self.told()
 
     def retire(self) -> None:
         """Say goodbye as soon as nothing is under way: no message is here, and no request being answered."""

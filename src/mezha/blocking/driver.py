@@ -179,7 +179,7 @@ class Driver:
         """Return the connection in numbers."""
         with self._lock:
             if self._open:
-                self._take_back()
+                self.take_back()
             self._write()
             return self.session.stats
 
@@ -269,7 +269,7 @@ class Driver:
             raise SendTimeout(f"nothing{more} was sent: other threads were sending all the time", sent=sent)
         with self._lock:
             self._held = True
-            self._take_back()
+            self.take_back()
 
     def end_sending(self) -> None:
         """Let others send."""
@@ -308,7 +308,7 @@ class Driver:
 
         def goodbye() -> None:
             self._held = True
-            self._take_back()
+            self.take_back()
             self.engine.close(code, reason)
             self._wake()
 
@@ -417,7 +417,7 @@ class Driver:
             if engine.state in _SENDING:
                 self._wire.lend(self.session.lend(), self.session.largest)
             else:  # from now on the engine says why nothing is sent
-                self._take_back()
+                self.take_back()
 
     def _end(self, error: BaseException) -> None:
         """Note that nothing can be read any more."""
@@ -438,7 +438,7 @@ class Driver:
         moved = False
         self._stuck = True
         if self._unsent or engine.outgoing_size:
-            self._take_back()
+            self.take_back()
             try:
                 while self._unsent or engine.outgoing_size:
                     if not self._unsent:
@@ -464,7 +464,7 @@ class Driver:
         self._stuck = False
         return moved
 
-    def _take_back(self) -> None:
+    def take_back(self) -> None:
         """Have the wire send nothing more, and give back what it has not sent, and its credit."""
         if self._wired:
             self._open = self._wired = False

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable
 
 from mezha.blocking.peer import Answer, Peer, open_peer, pool_for
+from mezha.blocking.reconnecting import ReconnectingPeer
 from mezha.blocking.server import Listener, Server
 from mezha.blocking.stream import open_stream, open_tls_stream
 from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
+from mezha.reconnect import Loss, Reconnect, require_protocol
 from mezha.serving import require_handler
 from mezha.settings import Settings
 from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, require_place, server_name, tune
@@ -27,6 +29,8 @@ def connect(
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
     answer: Answer | None = None,
+    reconnect: Reconnect | None = None,
+    on_loss: Callable[[Loss], object] | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -35,25 +39,34 @@ def connect(
     """Connect to a host and port (without a host: this one), or to a Unix socket, and return the peer.
 
     ``tls`` makes it a TLS connection; the certificate must be for ``server_hostname``, which is ``host`` if not given.
+    With ``reconnect`` it is a :class:`ReconnectingPeer`, which connects again when the connection breaks, and calls
+    ``on_loss`` each time with what became of the messages.
 
     Raises:
         OSError: no connection (ConnectionRefusedError, socket.gaierror, ssl.SSLError …); TimeoutError after
             ``Timeouts.connect`` seconds, for each address tried.
-        TypeError: neither a host and port nor a path, or both.
+        TypeError: neither a host and port nor a path, or both; or ``reconnect`` with a bare framing.
         ValueError: the name that the certificate must be for is missing, with a Unix socket.
 
     """
     settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     require_place(host, port, unix)
+    require_protocol(reconnect, on_loss, framing)
     name = server_name(server_hostname, host, unix, tls)
     times = settings.times
-    sock = _connect_unix(unix, times.connect) if unix is not None else _connect_tcp(host, port, times.connect)
-    sock.settimeout(None)  # the mode in which detach() gives it back
-    if tls is None:
-        stream = open_stream(sock)
-    else:
-        stream = open_tls_stream(sock, tls, server_hostname=name, timeout=times.connect)
-    return open_peer(stream, settings, batching=batching, answer=answer, pool=pool_for(answer, settings))
+
+    def open_one(answer: Answer | None) -> Peer:
+        sock = _connect_unix(unix, times.connect) if unix is not None else _connect_tcp(host, port, times.connect)
+        sock.settimeout(None)  # the mode in which detach() gives it back
+        if tls is None:
+            stream = open_stream(sock)
+        else:
+            stream = open_tls_stream(sock, tls, server_hostname=name, timeout=times.connect)
+        return open_peer(stream, settings, batching=batching, answer=answer, pool=pool_for(answer, settings))
+
+    if reconnect is None:
+        return open_one(answer)
+    return ReconnectingPeer(open_one, answer, settings, reconnect, on_loss)
 
 
 def listen(

@@ -15,8 +15,8 @@ _FAULTS = {Code.PROTOCOL_ERROR, Code.VERSION, Code.UNSUPPORTED, Code.TOO_LARGE}
 class Ending:
     """How a connection ended, and what became of the messages of this side.
 
-    Where both sides have said goodbye, both have the same ``code`` and ``reason``, and ``delivered`` is how many
-    messages the program at the other side was handed, exactly: the first so many.
+    Where both sides have said goodbye, both have the same ``code`` and ``reason``. In their order, messages are
+    delivered, then ``unknown``, then never sent.
     """
 
     #: ``"closed"``: both sides said goodbye. ``"unanswered"``: only this side did. ``"lost"``: the connection broke
@@ -30,10 +30,16 @@ class Ending:
     by_peer: bool
     #: Messages that were handed over to the system, to the last byte.
     sent: int
-    #: Messages that the program at the other side was handed: the first so many. ``None`` if nobody can know.
-    delivered: int | None
+    #: Of those, what the program at the other side was handed for certain, since the peer has said so: the first so
+    #: many. An orderly goodbye says it when nothing is left to be taken; before, each answer to a ping did.
+    delivered: int
     #: Messages that were accepted for sending, and not sent.
     never_sent: int
+
+    @property
+    def unknown(self) -> int:
+        """Messages that were sent, and that nobody here knows more of: the program may have been handed them."""
+        return self.sent - self.delivered
 
 
 class Goodbyes:
@@ -54,14 +60,14 @@ class Goodbyes:
         self.ours = Close(0, taken, "")
         return self.ours
 
-    def ending(self, *, fault: bool, lost: bool, sent: int, never_sent: int) -> Ending | None:
+    def ending(self, *, fault: bool, lost: bool, sent: int, delivered: int, never_sent: int) -> Ending | None:
         """Say how it ended; None if it has not.
 
         Of two goodbyes that crossed, the higher code counts, so that both sides see the same.
         """
         ours, theirs = self.ours, self.theirs
         if not ours and not theirs:
-            return Ending("lost", 0, "", False, sent, None, never_sent) if lost else None
+            return Ending("lost", 0, "", False, sent, delivered, never_sent) if lost else None
         why = ours
         if theirs and (self._answer or not ours or (theirs.code, theirs.text) > (ours.code, ours.text)):
             why = theirs
@@ -74,5 +80,4 @@ class Goodbyes:
             how = "closed"
         else:
             how = "lost" if lost else "unanswered"
-        delivered = theirs.taken if theirs and how == "closed" else None
         return Ending(how, why.code, why.text, by_peer, sent, delivered, never_sent)

@@ -29,6 +29,7 @@ from mezha.session.frames import (
     End,
     Failure,
     Kind,
+    Pong,
     encode_frame,
     parse_frame,
 )
@@ -225,9 +226,10 @@ class Conversation:
             case Kind.CREDIT:
                 self._outbox.hear_credit(_NUMBER_OF_BYTES(frame, 1)[0])
             case Kind.PING:
-                self._outbox.pong(bytes(frame[1:]))
+                self._outbox.pong(Pong(bytes(frame[1:]), self._inbox.count))
             case Kind.PONG:
-                if pongs := self._pings.pong(bytes(frame[1:]), now):
+                self._outbox.hear_taken(_NUMBER_OF_BYTES(frame, 9)[0])
+                if pongs := self._pings.pong(bytes(frame[1:9]), now):
                     self._talk.events.extend(pongs)
             case _:
                 self._hear_rare(parse_frame(bytes(frame)), now)
@@ -251,8 +253,7 @@ class Conversation:
     def _hear_goodbye(self, frame: Close, now: float) -> None:
         """Take the peer's goodbye. It is answered when all that it sent has been taken, or in some seconds."""
         life, outbox = self._life, self._outbox
-        if frame.taken > outbox.sent and not outbox.lent:
-            raise RemoteProtocolError(f"the peer says that it took {frame.taken} messages, and {outbox.sent} were sent")
+        outbox.hear_taken(frame.taken)
         life.goodbyes.theirs = frame
         self._heartbeat.relax()
         self._inbox.end()

@@ -40,7 +40,8 @@ __all__ = [
     "Frames",
     "Kind",
     "Numbered",
-    "Token",
+    "Ping",
+    "Pong",
     "code_name",
     "encode_frame",
     "parse_frame",
@@ -130,11 +131,20 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """PING, PONG: eight bytes that only the sender of the PING understands."""
+class Ping:
+    """PING: eight bytes that only its sender understands."""
 
-    kind: Kind
     token: bytes
+    kind: ClassVar[Kind] = Kind.PING
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """PONG: those of a PING. ``taken``: how many of the other's messages the program of this side has been handed."""
+
+    token: bytes
+    taken: int
+    kind: ClassVar[Kind] = Kind.PONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +191,7 @@ class Close:
     kind: ClassVar[Kind] = Kind.CLOSE
 
 
-AnyFrame = Body | Numbered | Counted | Token | Drop | End | Failure | Cancel | Close
+AnyFrame = Body | Numbered | Counted | Ping | Pong | Drop | End | Failure | Cancel | Close
 
 
 def encode_frame(frame: AnyFrame) -> tuple[Data, ...]:
@@ -201,8 +211,10 @@ def encode_frame(frame: AnyFrame) -> tuple[Data, ...]:
             front = _U32.pack(id)
         case Counted(_, number):
             front, body = _U64.pack(number), b""
-        case Token(_, token):
+        case Ping(token):
             front, body = token, b""
+        case Pong(token, taken):
+            front, body = token, _U64.pack(taken)
         case Drop(code, text):
             front, body = _CODE.pack(code), shorten(text)
         case End():
@@ -318,7 +330,7 @@ _SIZES = {
     Kind.CANCEL: _Sizes(4, 4),
     Kind.CREDIT: _Sizes(8, 8),
     Kind.PING: _Sizes(8, 8),
-    Kind.PONG: _Sizes(8, 8),
+    Kind.PONG: _Sizes(16, 16),
     Kind.ACK: _Sizes(8, 8),
     Kind.CLOSE: _Sizes(10, 10 + LONGEST_TEXT),
 }
@@ -358,8 +370,12 @@ def _counted(kind: Kind, data: bytes) -> AnyFrame:
     return Counted(kind, _U64.unpack_from(data, 1)[0])
 
 
-def _token(kind: Kind, data: bytes) -> AnyFrame:
-    return Token(kind, data[1:])
+def _ping(_: Kind, data: bytes) -> AnyFrame:
+    return Ping(data[1:])
+
+
+def _pong(_: Kind, data: bytes) -> AnyFrame:
+    return Pong(data[1:9], _U64.unpack_from(data, 9)[0])
 
 
 def _drop(_: Kind, data: bytes) -> AnyFrame:
@@ -389,7 +405,8 @@ _READERS: dict[Kind, Callable[[Kind, bytes], AnyFrame]] = {
     **dict.fromkeys((Kind.HELLO, Kind.MESSAGE, Kind.PART, Kind.LAST), _bytes),
     **dict.fromkeys((Kind.REQUEST, Kind.REQUEST_PART, Kind.REPLY, Kind.REPLY_PART), _numbered),
     **dict.fromkeys((Kind.CREDIT, Kind.ACK), _counted),
-    **dict.fromkeys((Kind.PING, Kind.PONG), _token),
+    Kind.PING: _ping,
+    Kind.PONG: _pong,
     Kind.DROP: _drop,
     Kind.END: _end,
     Kind.FAILURE: _failure,

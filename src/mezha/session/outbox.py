@@ -6,7 +6,7 @@ from mezha.errors import LocalProtocolError, RemoteProtocolError
 from mezha.framing import Data
 from mezha.framing.kernels import Outgoing
 from mezha.session.backlog import Backlog, Piece, numbered_frame
-from mezha.session.frames import HEADER, PIECE, AnyFrame, Close, Code, Drop, End, Failure, Kind, Token, encode_frame
+from mezha.session.frames import HEADER, PIECE, AnyFrame, Close, Code, Drop, End, Failure, Kind, Pong, encode_frame
 from mezha.session.hello import ALLOWANCE, MOST_CREDIT
 from mezha.session.inbox import MESSAGES
 
@@ -39,6 +39,7 @@ class Outbox:
         "_ready",
         "_sent",
         "_silent",
+        "_taken",
         "handed_over",
         "push",
         "said",
@@ -55,7 +56,8 @@ class Outbox:
         self._ready.credit = ALLOWANCE
         self._lent = 0  # bytes of credit
         self._sent = self._forgotten = 0
-        self._pong: bytes | None = None
+        self._taken = 0
+        self._pong: Pong | None = None
         self._last: Close | None = None  # goes when nothing else is left
         self._silent = False  # it has gone: nothing may follow
         #: The last frame has been handed over.
@@ -68,7 +70,7 @@ class Outbox:
     @property
     def size(self) -> int:
         """Bytes that ``collect`` would return, at least; 0 if there are none."""
-        size = self._ready.size + (HEADER + 8 if self._pong else 0)
+        size = self._ready.size + (HEADER + 16 if self._pong else 0)
         if self._backlog and size < _AT_ONCE:
             size += self._backlog.due(self._credit)
         return size
@@ -104,11 +106,21 @@ class Outbox:
         return self._sent
 
     @property
+    def delivered(self) -> int:
+        """Messages that the peer's program has taken, as far as the peer has said so."""
+        return min(self._taken, self._sent)
+
+    @property
     def unsent(self) -> int:
         """Messages of which it has not, and perhaps never will be."""
         return self._ready.count - self._sent + (self._backlog.whole if self._backlog else 0) + self._forgotten
 
     # -- what is added ------------------------------------------------------------------------------------------------
+
+    def meet(self, largest: int, credit: int) -> None:
+        """Go by what the peer says in its HELLO: messages of so many bytes at most, and so much more credit."""
+        self._ready.narrow(largest)
+        self.grant(credit)
 
     def greet(self, parts: Sequence[Data]) -> None:
         """Add what goes before everything."""
@@ -119,10 +131,10 @@ class Outbox:
         if not self._silent:
             self._ready.put(encode_frame(frame))
 
-    def pong(self, token: bytes) -> None:
+    def pong(self, frame: Pong) -> None:
         """Answer a PING; of those that come before the answer has gone, the last."""
         if not self._silent:
-            self._pong = token
+            self._pong = frame
 
     def message(self, message: Data) -> None:
         """Add a message. It is kept by reference."""
@@ -240,6 +252,19 @@ class Outbox:
         """Let ``push`` take no larger messages than the peer does."""
         self._ready.limit(largest)
 
+    def hear_taken(self, taken: int) -> None:
+        """Note how many messages the peer says that its program has taken.
+
+        Raises:
+            RemoteProtocolError: it said before that it had taken more, or there are not so many.
+
+        """
+        if taken < self._taken:
+            raise RemoteProtocolError(f"the peer says that it took {taken} messages, and said {self._taken} before")
+        if taken > self._sent and not self.lent:
+            raise RemoteProtocolError(f"the peer says that it took {taken} messages, and {self._sent} were sent")
+        self._taken = taken
+
     def grant(self, credit: int) -> None:
         """Add credit."""
         if self.waiting:
@@ -264,7 +289,7 @@ class Outbox:
     def collect(self) -> list[Data]:
         """Hand over what is ready, and some pieces of what waits."""
         if self._pong:
-            self.control(Token(Kind.PONG, self._pong))
+            self.control(self._pong)
             self._pong = None
         if self._backlog:
             self._move(self._backlog)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from mezha.errors import MezhaError
 from mezha.session.events import Ponged
-from mezha.session.frames import Kind, Token
+from mezha.session.frames import Ping
 
 __all__ = ["Pings"]
 
@@ -23,10 +23,10 @@ class Pings:
         """The number of the last PING."""
         return self._last
 
-    def ping(self) -> Token:
+    def ping(self) -> Ping:
         """Return a PING."""
         self._last += 1
-        return Token(Kind.PING, self._last.to_bytes(8, "big"))
+        return Ping(self._last.to_bytes(8, "big"))
 
     def want(self, now: float) -> None:
         """Note that somebody waits for the answer to the last PING, which is sent now."""

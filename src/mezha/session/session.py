@@ -3,7 +3,7 @@
 from collections import deque
 
 from mezha.engine import NO_EVENTS, Engine, State
-from mezha.errors import LocalProtocolError
+from mezha.errors import LocalProtocolError, MezhaError
 from mezha.framing import Data
 from mezha.limits import Limits, Timeouts
 from mezha.session.closing import Ending
@@ -64,7 +64,33 @@ class Session(Conversation, Engine):
         """How it ended, as far as is known; ``None`` while it goes on."""
         life, outbox = self._life, self._outbox
         lost = life.cause is not None and not outbox.said
-        return life.goodbyes.ending(fault=life.fault is not None, lost=lost, sent=outbox.sent, never_sent=outbox.unsent)
+        return life.goodbyes.ending(
+            fault=life.fault is not None,
+            lost=lost,
+            sent=outbox.sent,
+            delivered=outbox.delivered,
+            never_sent=outbox.unsent,
+        )
+
+    @property
+    def trouble(self) -> MezhaError | None:
+        """Why nothing can be asked or answered any more, a fresh exception each time; ``None`` while it can."""
+        return self._life.unable() if self._life.over else None
+
+    @property
+    def over(self) -> bool:
+        """Whether there is trouble."""
+        return self._life.over
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the peer has said hello."""
+        return self._welcome is None
+
+    @property
+    def delivered(self) -> int:
+        """Messages of this side that the program at the other has been handed, as far as the peer has said so."""
+        return self._outbox.delivered
 
     @property
     def stats(self) -> Stats:
@@ -74,6 +100,7 @@ class Session(Conversation, Engine):
         received, unanswered = self._exchange.theirs if self._exchange else (0, 0)
         return Stats(
             messages_sent=outbox.sent,
+            messages_delivered=outbox.delivered,
             messages_received=inbox.count,
             requests_sent=sent,
             requests_received=received,
@@ -310,8 +337,15 @@ class Session(Conversation, Engine):
         """Say that a request of the peer has no answer, and why; do nothing if it is not open any more."""
         self._talk.fail(number, code, text)
 
+    def probe(self) -> None:
+        """Send a PING for what its answer says of messages taken (``delivered``); do nothing if it is over."""
+        if not self._life.over:
+            self._outbox.control(self._pings.ping())
+
     def ping(self, now: float) -> int:
         """Send a PING; return the number of what comes of it, ``Ponged`` in ``events``.
+
+        Its answer also says how many messages of this side the program at the other has been handed (``stats``).
 
         Raises as ``request``.
         """

@@ -11,6 +11,8 @@ class Stats:
 
     #: Handed over to the system, to the last byte.
     messages_sent: int
+    #: Of those, handed to the program at the other side, as far as the peer has said so: the first so many.
+    messages_delivered: int
     #: Handed to the program.
     messages_received: int
     #: Requests that this side has asked, and the peer.

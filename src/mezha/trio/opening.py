@@ -13,10 +13,12 @@ from mezha.framing import Framing
 from mezha.limits import Limits, Timeouts
 from mezha.observe import Observer
 from mezha.opening import Opening
+from mezha.reconnect import Loss, Reconnect, require_protocol
 from mezha.serving import require_handler
 from mezha.settings import Settings
 from mezha.sockets import RETRY, StrPath, bind_tcp, bind_unix, connect_unix, require_place, server_name
 from mezha.trio.peer import Answer, Peer
+from mezha.trio.reconnecting import ReconnectingPeer
 from mezha.trio.server import Listener, Server, make_peer, open_peer
 from mezha.trio.stream import SocketStream, as_tls
 
@@ -32,6 +34,8 @@ def connect(
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
     answer: Answer | None = None,
+    reconnect: Reconnect | None = None,
+    on_loss: Callable[[Loss], object] | None = None,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     observer: Observer | None = None,
@@ -39,16 +43,19 @@ def connect(
     """Connect to a host and port (without a host: this one), or to a Unix socket; the result is a :class:`Peer`.
 
     ``tls`` makes it a TLS connection; the certificate must be for ``server_hostname``, which is ``host`` if not given.
+    With ``reconnect`` it is a :class:`ReconnectingPeer`, which connects again when the connection breaks, and calls
+    ``on_loss`` each time with what became of the messages.
 
     Raises:
         OSError: no connection (ConnectionRefusedError, socket.gaierror, ssl.SSLError …); TimeoutError after
             ``Timeouts.connect`` seconds.
-        TypeError: neither a host and port nor a path, or both.
+        TypeError: neither a host and port nor a path, or both; or ``reconnect`` with a bare framing.
         ValueError: the name that the certificate must be for is missing, with a Unix socket.
 
     """
     settings = Settings(framing, limits, timeouts, observer, answers=answer is not None)
     require_place(host, port, unix)
+    require_protocol(reconnect, on_loss, framing)
     name = server_name(server_hostname, host, unix, tls)
 
     async def open_socket() -> SocketStream:
@@ -58,11 +65,15 @@ def connect(
             await trio.sleep(RETRY)
         return SocketStream(sock)
 
-    return Opening(
-        lambda: open_peer(
+    async def open_one(answer: Answer | None = answer) -> Peer:
+        return await open_peer(
             open_socket, settings, tls=tls, server_hostname=name, within=settings.times.connect, answer=answer
         )
-    )
+
+    if reconnect is None:
+        return Opening(open_one)
+    policy = reconnect
+    return Opening(lambda: ReconnectingPeer(open_one, answer, settings, policy, on_loss).begin())
 
 
 def listen(

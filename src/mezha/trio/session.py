@@ -78,7 +78,18 @@ class SessionReader(Reader):
 class SessionDriver(Driver):
     """One connection that speaks the mezha protocol."""
 
-    __slots__ = ("_answer", "_calls", "_due", "_ended", "_finished", "_nursery", "_sleep", "retiring", "session")
+    __slots__ = (
+        "_answer",
+        "_calls",
+        "_due",
+        "_ended",
+        "_finished",
+        "_nursery",
+        "_sleep",
+        "retiring",
+        "session",
+        "told",
+    )
 
     reader: SessionReader
 
@@ -96,6 +107,8 @@ class SessionDriver(Driver):
         self._finished = ParkingLot()
         self._ended = trio.Event()  # of all tasks of the connection
         self.writer.lost = self.attend
+        #: To be called after each call of the engine, if anybody wants to know.
+        self.told: Callable[[], None] | None = None
 
     def open(self, answer: Answer | None) -> None:
         """Begin to read, and to answer requests."""
@@ -166,6 +179,8 @@ class SessionDriver(Driver):
         due = engine.deadline()
         if due is not None and due < self._due and self._sleep is not None:
             self._sleep.cancel()
+        if self.told is not None:
+            self.told()
 
     def retire(self) -> None:
         """Say goodbye as soon as nothing is under way: no message is here, and no request being answered."""

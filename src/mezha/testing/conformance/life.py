@@ -7,7 +7,7 @@ import pytest
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, HandshakeError, Limits, LocalProtocolError, Timeouts
 from mezha.engine import State
-from mezha.session.frames import Kind, Token, encode_frame
+from mezha.session.frames import Ping, Pong, encode_frame
 from mezha.testing.conformance.flavour import until, until_stalled
 from mezha.testing.conformance.net import Net, law
 
@@ -114,8 +114,8 @@ async def who_answers_is_not_given_up(net: Net) -> None:
 @law(only="session")
 async def a_ping_is_answered_while_nobody_receives(net: Net) -> None:
     async with net.raw_pair() as (raw, _):
-        raw.push(b"".join(encode_frame(Token(Kind.PING, b"whatever"))))
-        pong = b"".join(encode_frame(Token(Kind.PONG, b"whatever")))
+        raw.push(b"".join(encode_frame(Ping(b"whatever"))))
+        pong = b"".join(encode_frame(Pong(b"whatever", 0)))
         stream = bytearray()
         while pong not in stream:
             await raw.readable()

@@ -4,7 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from mezha.errors import FramingError
-from mezha.session.frames import Body, Cancel, Close, Counted, Drop, Failure, Numbered, Token, code_name, parse_frame
+from mezha.session.frames import (
+    Body,
+    Cancel,
+    Close,
+    Counted,
+    Drop,
+    Failure,
+    Numbered,
+    Ping,
+    Pong,
+    code_name,
+    parse_frame,
+)
 from mezha.session.greeting import MAGIC
 from mezha.testing.scenes.patterns import Hole, Pattern
 from mezha.testing.scenes.reading import Scene, Step
@@ -76,8 +88,10 @@ def _frame(data: bytes) -> tuple[str, str]:
             said = f"{id}, {_quoted(body)}"
         case Counted(_, number):
             said = f"{number}"
-        case Token(_, token):
+        case Ping(token):
             said = _quoted(token)
+        case Pong(token, taken):
+            said = f"{_quoted(token)}, {taken} taken"
         case Drop(code, text):
             said = f"{code_name(code)} {text}"
         case Failure(id, code, text):
