@@ -27,6 +27,7 @@ PACKAGES = {
     "mosquitto-clients": "its clients",
     "nats-server": "a broker, with a text protocol",
     "nginx-light": "an HTTP server",
+    "nodejs": "the client of the protocol in Node.js",
     "postgresql": "a database, and its client",
     "rabbitmq-server": "a broker that speaks STOMP",
     "redis-server": "a database that speaks RESP",
