@@ -5,6 +5,7 @@
 # make fuzz   look for bytes that break a promise: SECONDS=60 for each target
 # make mutants  change the framing floor in some 1400 ways, and see which its tests do not notice: half an hour
 # make fire   the tests of faults on real sockets, with FIRE=20 times as many of what is random
+# make catalogue  write the catalogue of docs/framings.md anew, from the docstrings
 # make proofs  write the table of what was proven against which program, into docs/framings.md
 # make load   5 000 connections at once on one server
 # make soak   connections come and go, and nothing may grow: SECONDS=60, or as many as you have
@@ -20,7 +21,7 @@ VENV := .venv
 SOURCES := pyproject.toml setup.py $(wildcard src/mezha/*/*.pyx src/mezha/*/*.pxd)
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: lab test sanitize coverage fuzz mutants simulate fire proofs load soak check bench bench-quick format clean
+.PHONY: lab test sanitize coverage fuzz mutants simulate fire catalogue proofs load soak check bench bench-quick format clean
 
 lab: $(VENV)/ready-cli
 	$(VENV)/bin/mezha lab
@@ -60,6 +61,9 @@ load: $(VENV)/ready-dev
 soak: $(VENV)/ready-dev
 	PYTHONPATH=tests $(VENV)/bin/python -m fire.soak --seconds $(SECONDS)
 
+catalogue: $(VENV)/ready-dev
+	$(VENV)/bin/python tools/catalogue.py
+
 check: $(VENV)/ready-dev
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/ruff check
@@ -95,6 +99,8 @@ $(VENV)/ready-mutants: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[mutants]'
 	touch $@
 
+# What is called compiled must be: without a compiler, say MEZHA_BUILD=pure.
+$(VENV)/ready-bench: export MEZHA_BUILD ?= native
 $(VENV)/ready-bench: $(SOURCES) | $(VENV)/bin/python
 	$(INSTALL) '.[bench]'
 	touch $@

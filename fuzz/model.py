@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 from mezha.errors import MezhaError
 from mezha.framing import Frame, Framing, Need, Skip
 
-__all__ = ["Fault", "Model", "agreed", "attempt"]
+__all__ = ["Fault", "Model", "agreed", "attempt", "fault_of"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -27,7 +27,12 @@ def attempt(call: Callable[[], T]) -> T | Fault:
     except Exception as error:
         if not any(kind.__name__ == MezhaError.__name__ for kind in type(error).__mro__):
             raise
-        return Fault(type(error).__name__, str(error), dict(vars(error)))
+        return fault_of(error)
+
+
+def fault_of(error: Exception) -> Fault:
+    """Describe an error."""
+    return Fault(type(error).__name__, str(error), dict(vars(error)))
 
 
 def agreed(some: Iterable[S], call: Callable[[S], T]) -> T:

@@ -14,7 +14,7 @@ pytest.register_assert_rewrite("docs_blocks", "mezha.testing.conformance", "mezh
 
 # A law tries every cut of each example, so a few dozen examples are thousands of streams.
 settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
+settings.register_profile("ci", settings.get_profile("default"), max_examples=25, derandomize=True)
 settings.register_profile("light", settings.get_profile("ci"), max_examples=10)  # once more, elsewhere
 settings.register_profile("few", settings.get_profile("ci"), max_examples=3)  # only to see what is reached
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=2000)

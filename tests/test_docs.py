@@ -194,10 +194,11 @@ def test_every_command_is_understood(command: str, monkeypatch: pytest.MonkeyPat
     def reached(*_: object, **__: object) -> None:
         raise Understood
 
-    for place in ("serving.listen", "send.connect", "chaos.Chaos", "experiment.plain_rounds"):
+    for place in ("serving.listen", "send.connect", "chaos.Chaos", "experiment.plain_rounds", "identify.read_capture"):
         module, name = place.split(".")
         monkeypatch.setattr(importlib.import_module(f"mezha.cli.{module}"), name, reached)
-    Path("run.jsonl").write_text("{}\n", encoding="utf-8")  # recorded by a command before
+    for file in ("run.jsonl", "capture.pcap", "stream.bin"):  # recorded before
+        Path(file).write_text("{}\n", encoding="utf-8")
     match shlex.split(command.split("|")[-1], comments=True):
         case ["mezha", *words]:
             with pytest.raises(Understood):

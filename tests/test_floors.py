@@ -30,6 +30,7 @@ FLOORS = {
     "trio": 4,
     "testing": 5,
     "gateway": 6,
+    "identify": 6,
     "inspector": 6,
     "cli": 7,
     "__main__": 7,

@@ -1,13 +1,14 @@
 """Run the tests on every supported interpreter found, the default one first; arguments go to pytest.
 
-The laws are tried with many examples on the default interpreter, and with fewer on the others. What can be compiled
-has to be; where there is no compiler, say ``MEZHA_BUILD=pure``. Without arguments, the tests of what has a compiled
-twin run a second time on the default interpreter, in plain Python, and it is measured there whether the lower floors
-are covered. The tests that talk to real programs run on the default interpreter only; what they need of Debian is
-installed first.
+The laws are tried with many examples on the default interpreter, and with fewer on the others, which leave out what
+tells systems apart rather than interpreters. What can be compiled has to be; where there is no compiler, say
+``MEZHA_BUILD=pure``. Without arguments, the tests of what has a compiled twin run a second time on the default
+interpreter, in plain Python, and it is measured there whether the lower floors are covered. The tests that talk to real
+programs run on the default interpreter only; what they need of Debian is installed first.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,10 @@ SOURCES = [ROOT / "pyproject.toml", ROOT / "setup.py", *ROOT.glob("src/**/*.py[x
 TWINS = ["tests/framing", "tests/test_engine.py", "tests/blocking"]
 #: The tests that talk to real programs, which need the extra of that name.
 PEERS = "tests/peers"
+#: Tests of systems, networks and other programs: once is enough.
+ONCE = [PEERS, "tests/fire", "tests/benchmarks"]
+#: Seconds after which a run is taken to hang, in spite of the time limit of each test.
+PATIENCE = 1200
 
 
 def environment(interpreter: str, extras: str) -> Path:
@@ -51,9 +56,20 @@ def passes(python: Path, name: str, arguments: list[str], **settings: str) -> bo
     print(f"-- {name}", flush=True)
     begun = time.monotonic()
     command = [str(python), "-m", "pytest", "-q", "--numprocesses=auto", "--dist=worksteal", *arguments]
-    passed = not subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}).returncode
+    run = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, start_new_session=True)
+    try:
+        status = run.wait(PATIENCE)
+    except BaseException as error:  # a Ctrl-C does not reach another session by itself
+        if os.name == "posix":
+            os.killpg(run.pid, signal.SIGKILL)  # and whatever the tests have started
+        else:
+            run.kill()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
+        print(f"-- {name}: hangs", flush=True)
+        return False
     print(f"-- {name}: {time.monotonic() - begun:.0f} s", flush=True)
-    return passed
+    return not status
 
 
 def main() -> int:
@@ -68,12 +84,12 @@ def main() -> int:
             break
         python = environment(interpreter, "test" if place else "peers,test")
         name = f"CPython {python.parent.parent.name}"
-        there, settings = ([f"--ignore={PEERS}"], quick) if place else ([], {})
+        there, settings = ([f"--ignore={path}" for path in ONCE if path not in arguments], quick) if place else ([], {})
         if not passes(python, name, [*arguments, *there], **settings):
             failed.append(name)
         if place or arguments:
             continue
-        if not passes(python, f"{name}, plain", TWINS, MEZHA_PURE="1"):
+        if not passes(python, f"{name}, plain", TWINS, MEZHA_PURE="1", **quick):
             failed.append(f"{name}, plain")
         print("-- coverage", flush=True)
         if subprocess.run([python, ROOT / "tools" / "coverage_by_module.py"]).returncode:

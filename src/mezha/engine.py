@@ -164,10 +164,10 @@ class Framed(Engine):
         "_closed",
         "_cut",
         "_decoder",
-        "_encode",
         "_ended",
         "_failed",
         "_forgiving",
+        "_framing",
         "_full",
         "_limits",
         "_outgoing",
@@ -195,7 +195,7 @@ class Framed(Engine):
         self._forgiving = decoder if isinstance(decoder, Forgiving) else None
         if self._forgiving:
             self._forgiving.tell = tell
-        self._encode = framing.encode
+        self._framing = framing
         self._outgoing = Outgoing(framing, self._limits.max_message, self._limits.outbox)
         self.push = self._outgoing.push
         self.pop = self._decoder.pop
@@ -239,7 +239,7 @@ class Framed(Engine):
                 size=size,
                 limit=limit,
             )
-        self._outgoing.put(self._encode(message))
+        self._outgoing.put(self._framing.encode(message))
 
     @property
     def outgoing_size(self) -> int:

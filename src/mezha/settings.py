@@ -9,6 +9,8 @@ from mezha.observe import Observed, Observer
 
 __all__ = ["Settings"]
 
+_DEFAULT = Limits()
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -33,8 +35,9 @@ class Settings:
         if not isinstance(self.framing, Framing):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"framing= wants a framing, as Lines() or parse_framing('lines'), not {self.framing!r}")
         object.__setattr__(self, "times", self.timeouts or self.framing.timeouts)
-        object.__setattr__(self, "sizes", self.limits or Limits())
-        self.engine()  # what is wrong with the limits is better said now than at the first connection
+        object.__setattr__(self, "sizes", self.limits or _DEFAULT)
+        # What is wrong with the limits is better said now than at the first connection.
+        self.framing.decoder(limit=self.sizes.max_message)
 
     def engine(self) -> Engine:
         """Return a new engine."""

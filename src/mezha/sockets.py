@@ -70,9 +70,8 @@ def server_name(given: str | None, host: str | None, unix: StrPath | None, tls: 
 
 def tune(sock: socket.socket) -> None:
     """Switch Nagle's algorithm off on a TCP socket: mezha gathers small messages itself, and never waits with them."""
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        with suppress(OSError):  # some systems refuse once the connection is gone; whoever uses it will see
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with suppress(OSError):  # a Unix socket; and some systems refuse once the connection is gone, as its user will see
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def reset_at_close(sock: socket.socket | None) -> None:
@@ -100,14 +99,7 @@ def address_name(address: object) -> str:
 
 def own_and_peer_address(sock: object) -> tuple[object, object]:
     """Return the addresses of both sides, each ``None`` where there is none, or none any more."""
-
-    def ask(question: str) -> object:
-        try:
-            return getattr(sock, question)()
-        except (AttributeError, OSError):  # it is no socket at all; or reset already
-            return None
-
-    return ask("getsockname"), ask("getpeername")
+    return _ask(sock, "getsockname"), _ask(sock, "getpeername")
 
 
 def drop(buffers: list[Data], count: int) -> None:
@@ -202,6 +194,13 @@ def port_of(sockets: Sequence[socket.socket]) -> int | None:
     """Return the TCP port that listening sockets share; ``None`` for a Unix socket."""
     sock = sockets[0]
     return sock.getsockname()[1] if sock.family in (socket.AF_INET, socket.AF_INET6) else None
+
+
+def _ask(sock: object, question: str) -> object:
+    try:
+        return getattr(sock, question)()
+    except (AttributeError, OSError):  # it is no socket at all; or reset already
+        return None
 
 
 def _bind_all(places: Sequence[AddressInfo], backlog: int) -> list[socket.socket]:

@@ -3,22 +3,12 @@
 import asyncio
 import gc
 import inspect
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Generator
 from typing import Any
 
 import pytest
+from loops import ALL_LOOPS, LOOPS
 from waiting import PATIENCE
-
-#: What makes a loop, and whether in debug mode.
-LOOPS: dict[str, tuple[Callable[[], asyncio.AbstractEventLoop], bool]] = {
-    "asyncio": (asyncio.new_event_loop, False),
-    "debug": (asyncio.new_event_loop, True),
-}
-with suppress(ImportError):  # there is none for Windows
-    import uvloop
-
-    LOOPS["uvloop"] = (uvloop.new_event_loop, False)
 
 
 @pytest.fixture(params=LOOPS, autouse=True)
@@ -44,7 +34,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     wanted = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: value for name, value in pyfuncitem.funcargs.items() if name in wanted}
-    loop_factory, debug = LOOPS[str(pyfuncitem.funcargs["loop_kind"])]
+    loop_factory, debug = ALL_LOOPS[str(pyfuncitem.funcargs["loop_kind"])]
     complaints: list[Any] = []
 
     async def main() -> None:

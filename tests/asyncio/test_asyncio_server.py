@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from child import Child
+from loops import ALL_LOOPS
 from waiting import PATIENCE
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, Limits, Timeouts
@@ -26,6 +27,7 @@ from mezha.engine import State
 from mezha.framing import Lines
 from mezha.testing.conformance import certificates
 
+any_loop = pytest.mark.parametrize("loop_kind", ALL_LOOPS)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="for the ways of Linux")
 
 Handler = Callable[[Peer], Awaitable[object]]
@@ -66,6 +68,7 @@ async def _raw(server: Server | Listener) -> tuple[asyncio.StreamReader, asyncio
 # -- the listener -----------------------------------------------------------------------------------------------------
 
 
+@any_loop
 async def test_accept_in_time() -> None:
     async with _listen() as listener:
         with pytest.raises(TimeoutError):
@@ -76,6 +79,7 @@ async def test_accept_in_time() -> None:
             assert await peer.recv() == b"Hello!"
 
 
+@any_loop
 async def test_close_ends_accept_and_iteration() -> None:
     async with _listen() as listener:
         text = repr(listener)
@@ -96,6 +100,7 @@ async def test_close_ends_accept_and_iteration() -> None:
     assert [sock.fileno() for sock in listener.sockets] == [-1]
 
 
+@any_loop
 async def test_the_port_is_free_when_close_returns() -> None:
     listener = await _listen()
     for _ in range(3):
@@ -137,6 +142,7 @@ async def test_iteration() -> None:
     assert await serving == 3
 
 
+@any_loop
 async def test_connections_nobody_asked_for_are_closed() -> None:
     """Those that wait in the listener, and those that wait in the system."""
     async with _listen() as listener, AsyncExitStack() as stack:
@@ -171,6 +177,7 @@ async def test_a_connection_accepted_while_closing_is_closed() -> None:
                 assert client.recv(1) == b""
 
 
+@any_loop
 async def test_cancelled_accept_loses_nobody() -> None:
     async with _listen() as listener:
         for ticks in range(6):
@@ -188,61 +195,75 @@ async def test_cancelled_accept_loses_nobody() -> None:
                     assert await peer.recv() == b"Hello!"
 
 
-@linux
+@any_loop
 async def test_trouble_in_accepting_is_logged_and_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     errors = [errno.EMFILE, errno.ECONNABORTED, errno.EPERM]
-    loop = asyncio.get_running_loop()
-    accept = loop.sock_accept
+    accept = socket.socket.accept
 
-    async def fail(sock: socket.socket) -> Any:
+    def fail(sock: socket.socket) -> Any:
         if errors:
             number = errors.pop()
             raise OSError(number, os.strerror(number))
-        return await accept(sock)
+        return accept(sock)
 
     monkeypatch.setattr(module, "PAUSE", 0.001)
-    async with _listen() as listener:
-        monkeypatch.setattr(listener, "_loop", _Instead(loop, sock_accept=fail))
-        async with _connect(listener) as client, await listener.accept() as peer:
-            await client.send(b"Hello!")
-            assert await peer.recv() == b"Hello!"
+    monkeypatch.setattr(socket.socket, "accept", fail)
+    async with _listen() as listener, _connect(listener) as client, await listener.accept() as peer:
+        await client.send(b"Hello!")
+        assert await peer.recv() == b"Hello!"
     assert not errors
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
     assert "cannot accept connections: [Errno 24] Too many open files; trying again in 0.001 s" in caplog.text
 
 
-class _Instead:
-    """A loop, but for some of its methods."""
+@any_loop
+async def test_a_listener_may_be_closed_while_it_waits_for_trouble_to_pass(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(sock: socket.socket) -> Any:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, **methods: Any) -> None:
-        self._loop = loop
-        self.__dict__.update(methods)
+    monkeypatch.setattr(module, "PAUSE", 0.001)
+    monkeypatch.setattr(socket.socket, "accept", fail)
+    async with _listen() as listener:
+        with socket.create_connection(listener.sockets[0].getsockname()):
+            await _until(lambda: caplog.records)
+    await asyncio.sleep(0.002)  # until it would have tried again
+    with pytest.raises(ClosedByUs):
+        await listener.accept()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
 
-
+@any_loop
 async def test_trouble_in_accepting_that_comes_of_closing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As on a loop that waits for completion, and knows no readers."""
-
-    async def fail(sock: socket.socket) -> Any:
-        await asyncio.sleep(0)
+    def fail(sock: socket.socket) -> Any:
         listener.close()
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
-    def unknown(number: int) -> bool:
-        raise NotImplementedError
-
-    loop: Any = _Instead(asyncio.get_running_loop(), sock_accept=fail, remove_reader=unknown)
+    monkeypatch.setattr(socket.socket, "accept", fail)
     async with _listen() as listener:
-        monkeypatch.setattr(listener, "_loop", loop)
-        with pytest.raises(ClosedByUs):
+        with socket.create_connection(listener.sockets[0].getsockname()), pytest.raises(ClosedByUs):
             await listener.accept()
     assert not caplog.records
+
+
+@any_loop
+async def test_no_more_are_accepted_ahead_than_asked_for() -> None:
+    """They wait in the system; and none is lost when somebody asks."""
+    async with _listen() as listener, AsyncExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(listener.sockets[0].getsockname())) for _ in range(30)]
+        names = {client.getsockname() for client in clients}
+        ahead = listener._accepted  # pyright: ignore[reportPrivateUsage]
+        await _until(ahead.full)
+        assert ahead.qsize() == module._AHEAD  # pyright: ignore[reportPrivateUsage]
+        for _ in clients:
+            sock, address = await listener.accept_socket()
+            sock.close()
+            names.remove(address)
+        assert not names
 
 
 async def test_a_time_out_of_the_system() -> None:

@@ -1,8 +1,12 @@
 """Tests of mezha.blocking.stream: also as on a system that lacks what POSIX has."""
 
+import ctypes
+import random
 import select
 import socket
 import ssl
+import struct
+import sys
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +17,9 @@ import pytest
 from waiting import PATIENCE, until
 
 from mezha.blocking import stream as module
+from mezha.blocking import wrap
 from mezha.blocking.stream import PlainStream, Stream, TLSStream, open_stream, open_tls_stream
+from mezha.framing import Lines
 from mezha.testing.conformance import certificates
 
 Sockets = tuple[socket.socket, socket.socket]
@@ -91,6 +97,65 @@ def test_receive_waits(streams: Streams, pool: ThreadPoolExecutor) -> None:
         receiving = pool.submit(_received, other, deadline)
         one.send([b"Hello!"], None)
         assert receiving.result(PATIENCE) == b"Hello!"
+
+
+@plain
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 2000, 10_000])
+def test_receive_of_more_than_was_waited_for(size: int, streams: Streams, pool: ThreadPoolExecutor) -> None:
+    """A thread that waits has little room; what else has arrived by then is not left lying."""
+    one, other = streams
+    message = random.Random(size).randbytes(size)
+    for _ in range(3):
+        receiving = pool.submit(other.receive, None, None)
+        assert one.send([message], None) == size
+        received = bytes(receiving.result(PATIENCE) or b"")
+        while len(received) < size:
+            received += bytes(other.receive(None, None) or b"")
+        assert received == message
+
+
+def test_what_was_received_stays_as_it_is(tcp: Sockets) -> None:
+    """Whatever other connections receive and send meanwhile, and though some of it is lent and not copied."""
+    one, other = tcp
+    here, there = socket.socketpair()
+    with here, there:
+        streams = open_stream(other), open_stream(there)
+        messages = [bytes([number]) * 10_000 for number in range(6)]
+        for message in messages[:3]:
+            one.sendall(message)
+            here.sendall(message[::-1])
+        select.select([other], [], [], PATIENCE)
+        held = streams[0].receive(None, None)
+        assert held is not None
+        copy = bytes(held)
+        received = bytearray()
+        while len(received) < 30_000:
+            received += streams[1].receive(None, None) or b""
+        with wrap(here, Lines()) as peer:
+            peer.send(b"Hello!")
+            assert streams[1].receive(None, None) == b"Hello!\n"
+        assert received == b"".join(messages[:3])
+        assert bytes(held) == copy == b"".join(messages)[: len(copy)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a reset takes from other systems what has not been read")
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 2000])
+def test_a_reset_behind_what_was_waited_for_is_told(size: int, tcp: Sockets, pool: ThreadPoolExecutor) -> None:
+    """The system tells of it once, and perhaps when what came before has not been told yet."""
+    one, other = tcp
+    stream = open_stream(other)
+    message = b"x" * size
+    system = ctypes.PyDLL(None)  # which keeps the GIL: the thread that waits sees both at once
+    receiving = pool.submit(stream.receive, None, None)
+    until(lambda: receiving.running())
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    number = one.detach()
+    assert system.send(number, message, size, 0) == size
+    system.close(number)
+    received = [receiving.result(PATIENCE)]
+    with pytest.raises(ConnectionResetError):
+        received.extend(iter(lambda: stream.receive(None, None), b""))
+    assert b"".join(data or b"" for data in received) == message
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 0.01])

@@ -55,6 +55,18 @@ def test_hex_goes_in_and_comes_out(mezha: Run, start: Start) -> None:
     assert wrong.stderr == "mezha send: line 2: 'xyz' is not a message in hex digits, two for each byte\n"
 
 
+def test_what_is_passed_over_is_told(mezha: Run, start: Start) -> None:
+    server = start("listen", "0", "--framing", "skip:lines", "--max-message", "5")
+    mezha("send", server.port, "--framing", "lines", "one", "too long", "two")
+    assert [server.line(), server.line()] == ["one", "two"]
+    assert server.notice().endswith(" connected")
+    assert server.notice().startswith("passed over: the peer sent more than 5 bytes without ending the message; ")
+    assert server.notice().endswith(" closed, after 2 messages")
+    port = start("echo", "0", "--framing", "lines", "--quiet").port
+    sent = mezha("send", port, "--framing", "skip:lines", "--max-message", "5", "--replies", "1", stdin="one\n")
+    assert (sent.returncode, sent.stdout, sent.stderr) == (0, "one\n", "")
+
+
 def test_json_lines(mezha: Run, start: Start) -> None:
     server = start("listen", "127.0.0.1:0", "--framing", "lines", "--json")
     mezha("send", server.place, "--framing", "lines", "Привіт")

@@ -61,11 +61,7 @@ class Soak:
 
     def steady(self) -> bool:
         """Say whether file descriptors, threads and tasks are as many in the end as in the beginning."""
-        return all(
-            (side[-1].descriptors, side[-1].threads, side[-1].tasks)
-            <= (side[_WARM].descriptors, side[_WARM].threads, side[_WARM].tasks)
-            for side in (self.server, self.clients)
-        )
+        return not any(side[-1].leaves(side[_WARM]) for side in (self.server, self.clients))
 
     def __str__(self) -> str:
         first, last = self.server[_WARM], self.server[-1]

@@ -26,11 +26,15 @@ class Usage:
     threads: int
     tasks: int
 
+    def leaves(self, before: "Usage") -> bool:
+        """Say whether file descriptors, threads or tasks are left that were not there before."""
+        return self.descriptors > before.descriptors or self.threads > before.threads or self.tasks > before.tasks
+
 
 def usage(tasks: int) -> Usage:
     """Measure, after a collection of garbage."""
     gc.collect()
-    return Usage(_memory(), sys.getallocatedblocks(), len(descriptors()), threading.active_count(), tasks)
+    return Usage(_memory(), sys.getallocatedblocks(), len(descriptors()), _threads(), tasks)
 
 
 def system() -> str:
@@ -47,6 +51,11 @@ def raise_limit_of_descriptors() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most
+
+
+def _threads() -> int:
+    """Count threads, but for those of asyncio's own pool, which takes one more when none happens to rest."""
+    return sum(not thread.name.startswith("asyncio_") for thread in threading.enumerate())
 
 
 def _memory() -> int:

@@ -22,6 +22,8 @@ def twin(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mezha.framing.length.length_kernel", module.length_kernel)
         patch.setattr("mezha.framing.varint.varint_run", module.varint_run)
+        patch.setattr("mezha.framing.fixed.fixed_kernel", module.fixed_kernel)
+        patch.setattr("mezha.framing.netstring.netstring_run", module.netstring_run)
         patch.setattr("mezha.framing.delimited.delimited_kernel", module.delimited_kernel)
         yield module
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mezha.errors import FramingError, MessageTooLarge
 from mezha.framing import Chunked, Frame, Need, Skipping
+from mezha.limits import Timeouts
 from mezha.testing import laws
 
 framing = Chunked()
@@ -192,6 +193,10 @@ def test_a_body_over_the_limit_can_be_skipped() -> None:
         "FramingError: a chunk is followed by CR LF, and this one has 'X' (0x58) there"
     ]
     laws.check_forgiving(Skipping(framing), wrong, 5)
+
+
+def test_a_body_may_take_its_time() -> None:
+    assert framing.timeouts == Timeouts(message=None)
 
 
 def test_the_string_form() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stuffed_framings import Stuffed
 
 from mezha.errors import FramingError, MessageTooLarge, TruncatedMessage
 from mezha.framing import (
@@ -186,7 +187,7 @@ def test_nothing_may_follow_the_end() -> None:
         decoder.feed(b"abc")
 
 
-@pytest.mark.parametrize("framing", [Lines(), Netstring()], ids=str)  # with a kernel, and without
+@pytest.mark.parametrize("framing", [Lines(), Stuffed()], ids=str)  # with a kernel, and without
 @pytest.mark.parametrize("count", [0, -1])
 def test_nothing_wanted_is_nothing_taken(framing: Framing, count: int) -> None:
     decoder = framing.decoder()

@@ -4,6 +4,7 @@ from copy import deepcopy
 from types import ModuleType
 
 import pytest
+from stuffed_framings import Stuffed
 
 from mezha.errors import MessageTooLarge
 from mezha.framing import Decoder, Delimited, FixedSize, Framing, LengthPrefixed, Lines, Netstring, VarintPrefixed
@@ -16,6 +17,7 @@ QUICK: list[Framing] = [
     LengthPrefixed(),
     LengthPrefixed(3, "little", offset=1, strip=6, fixed=b"<>>"),
     VarintPrefixed(),
+    Netstring(),
     Delimited(b"--"),
     Lines(),
 ]
@@ -81,8 +83,8 @@ def test_a_search_that_was_begun_is_not_begun_anew(decoder_of: type[Decoder], fr
 
 
 def test_without_a_kernel_it_is_shut(decoder_of: type[Decoder]) -> None:
-    decoder = decoder_of(Netstring())
-    decoder.feed(b"1:a,")
+    decoder = decoder_of(Stuffed())
+    decoder.feed(b"a|")
     assert decoder.pop() is None
     assert decoder.take() == [b"a"]
 
@@ -138,6 +140,17 @@ def test_it_is_idle_when_nothing_is_here_nor_will_be(decoder_of: type[Decoder], 
     ended.feed(b"")
     shut.shut = True
     assert ended.idle() is shut.idle() is False
+
+
+def test_what_has_one_size_passes_both_doors(decoder_of: type[Decoder], twin: ModuleType) -> None:
+    framing = deepcopy(FixedSize(3))
+    decoder, outgoing = decoder_of(framing), twin.Outgoing(framing, 100, 100)
+    assert outgoing.push(b"one")
+    assert outgoing.push(b"two")
+    decoder.feed(b"".join(outgoing.collect())[:-1])
+    assert (decoder.pop(), decoder.pop()) == (b"one", None)
+    decoder.feed(b"osix")
+    assert [decoder.pop() for _ in range(3)] == [b"two", b"six", None]
 
 
 @pytest.mark.parametrize("framing", [Lines(), Delimited(b"--"), FixedSize(2), LengthPrefixed(1, strip=0)], ids=str)

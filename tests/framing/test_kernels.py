@@ -17,11 +17,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mezha
-from mezha.framing import Delimited, Framing, LengthPrefixed, Lines, Run, VarintPrefixed, _plain, kernels
+from mezha.framing import (
+    Delimited,
+    FixedSize,
+    Framing,
+    LengthPrefixed,
+    Lines,
+    Netstring,
+    Run,
+    VarintPrefixed,
+    _plain,
+    kernels,
+)
 from mezha.testing import laws
 from mezha.testing.strategies import FRAMINGS, messages, streams
 
-KERNELS: list[type[Framing]] = [LengthPrefixed, VarintPrefixed, Delimited, Lines]
+KERNELS: list[type[Framing]] = [LengthPrefixed, VarintPrefixed, Netstring, Delimited, Lines, FixedSize]
 every_kernel = pytest.mark.parametrize("kind", KERNELS, ids=lambda kind: kind.__name__)
 
 
@@ -107,6 +118,38 @@ def test_a_varint_kernel_leaves_long_lengths_and_faults_to_split(twin: ModuleTyp
     for rest in (b"", b"\2a", b"\x80", b"\x80\0", b"\x80\x80", b"\x80\x80\0", b"\x80\x80\x80\1", too_large):
         assert twin.varint_run(sound + rest, 0, 32769, 9) == expected
     assert twin.varint_run(b"\x80\x80\x80\1" + bytes(1 << 21), 0, 1 << 21, 9) == ([], 0)
+
+
+def test_a_netstring_kernel_leaves_faults_and_what_is_unfinished_to_split(twin: ModuleType) -> None:
+    sound = b"0:,5:1:2,3,10:abcdefghij,1:,,"
+    expected = ([b"", b"1:2,3", b"abcdefghij", b","], len(sound))
+    unfinished = (b"", b"1", b"1:", b"1:a", b"12:hello world!")
+    for rest in (
+        *unfinished,
+        b"1:ab",
+        b"01:a,",
+        b"00:,",
+        b":,",
+        b"+1:a,",
+        b" 1:a,",
+        b"1_0:abcdefghij,",
+        b"11:abcdefghijk,",
+    ):
+        assert twin.netstring_run(sound + rest, 0, 10, 9) == expected
+    assert twin.netstring_run(sound, 0, 9, 9) == (expected[0][:2], 11)
+    for digits in (17, 18, 19, 20, 400):
+        assert twin.netstring_run(b"9" * digits + b":a,", 0, 2**80, 9) == ([], 0)
+    assert twin.netstring_run(b"\xd9\xa3:abc,", 0, 9, 9) == ([], 0)
+
+
+def test_a_fixed_kernel_counts(twin: ModuleType) -> None:
+    run = twin.fixed_kernel(3)
+    assert run(b"onetwosi", 0, 3, 9) == ([b"one", b"two"], 6)
+    assert run(b"onetwosix", 3, 3, 9) == ([b"two", b"six"], 9)
+    assert run(b"onetwosix", 0, 3, 2) == ([b"one", b"two"], 6)
+    assert run(b"on", 0, 3, 9) == ([], 0)
+    assert twin.fixed_kernel(2**80)(b"one", 0, 3, 9) == ([], 0)
+    assert twin.fixed_kernel(sys.maxsize)(b"one", 1, 3, 9) == ([], 1)
 
 
 def test_a_delimited_kernel_looks_no_further_than_the_limit(twin: ModuleType) -> None:
@@ -266,6 +309,19 @@ def test_the_delimited_kernels_are_the_same(native: ModuleType, data: st.DataObj
     check_same(pure, native.delimited_kernel(marker, carriage_return=carriage_return, written=marker), call)
 
 
+@given(data=st.data())
+def test_the_netstring_kernels_are_the_same(native: ModuleType, data: st.DataObject) -> None:
+    pieces = st.sampled_from((b"1:a,", b"0:,", b"10:abcdefghij,", b"3:", b"1", b"0", b",", b":", b"a", b"-", b"_"))
+    call = data.draw(calls(st.lists(pieces, max_size=12).map(b"".join)))
+    check_same(_plain.netstring_run, native.netstring_run, call)
+
+
+@given(data=st.data(), size=st.integers(1, 9) | st.sampled_from((sys.maxsize - 1, sys.maxsize, sys.maxsize + 1, 2**80)))
+def test_the_fixed_kernels_are_the_same(native: ModuleType, data: st.DataObject, size: int) -> None:
+    call = data.draw(calls(st.binary(max_size=40)))
+    check_same(_plain.fixed_kernel(size), native.fixed_kernel(size), call)
+
+
 # -- what only the compiled one could do wrong -------------------------------------------------------------------------
 
 
@@ -276,6 +332,9 @@ def every_run(native: ModuleType) -> list[Run]:
         native.length_kernel(1, "big", 0, 0, 1, b"", b"."),
         native.delimited_kernel(b"\1", carriage_return=True, written=b"\1"),
         native.delimited_kernel(b"\1\2", carriage_return=False, written=b"\1\2"),
+        native.netstring_run,
+        native.fixed_kernel(1),
+        native.fixed_kernel(9),
     ]
 
 
@@ -308,6 +367,9 @@ def test_the_compiled_kernels_refuse_parameters_that_make_no_sense(native: Modul
         native.length_kernel(4, "big", 0, 0, 0, b"", None)
     with pytest.raises(TypeError):
         native.delimited_kernel(None, carriage_return=False, written=b"")
+    for size in (0, -1, -(2**80)):
+        with pytest.raises(ValueError, match="no such frame"):
+            native.fixed_kernel(size)
     with pytest.raises(ValueError, match="one byte or more"):
         native.delimited_kernel(b"", carriage_return=False, written=b"")
 

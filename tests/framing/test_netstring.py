@@ -22,7 +22,7 @@ def test_a_length_a_colon_the_message_and_a_comma() -> None:
     assert split(b"6:Hello!,6:World!,") == Frame(2, 8, 9)
     assert split(b"0:,") == Frame(2, 2, 3)
     assert split(b"12:hello world!,") == Frame(3, 15, 16)  # Bernstein's example
-    assert framing.run() is None
+    assert framing.run()(b"6:Hello!,0:,1:", 0, 100, 9) == ([b"Hello!", b""], 12)
 
 
 @pytest.mark.parametrize(

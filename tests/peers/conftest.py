@@ -25,6 +25,8 @@ def through(request: pytest.FixtureRequest) -> Iterator[Through]:
     """The way to a peer: every test that proves something goes both."""
     with Through(cut=request.param == "cut") as way:
         yield way
+    if not way.cut:  # the same bytes
+        way.check_identified()
 
 
 @pytest.hookimpl(wrapper=True)

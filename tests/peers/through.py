@@ -9,8 +9,10 @@ from peers.daemons import HOST
 
 from mezha.blocking import Peer, Server, connect, listen
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost
-from mezha.framing import Framing
+from mezha.framing import Data, Framing
+from mezha.identify import identify
 from mezha.limits import Limits
+from mezha.observe import Observer
 from mezha.testing.chaos import Chaos, CutEvery
 
 __all__ = ["Relay", "Through"]
@@ -29,6 +31,7 @@ class Through:
         self.cut = cut
         self._stack = ExitStack()
         self._faults: list[Exception] = []
+        self._heard: list[_Heard] = []
 
     def to(self, port: int) -> tuple[str, int]:
         """Return the address, host and port, from which the way leads to this port of this machine."""
@@ -38,7 +41,8 @@ class Through:
 
     def connect(self, port: int, framing: Framing, limits: Limits | None = None) -> Peer:
         """Connect with mezha to a peer that listens."""
-        return self._stack.enter_context(connect(*self.to(port), framing=framing, limits=limits))
+        self._heard.append(heard := _Heard(framing))
+        return self._stack.enter_context(connect(*self.to(port), framing=framing, limits=limits, observer=heard))
 
     def serve(
         self, handler: Callable[[Peer], object], framing: Framing, limits: Limits | None = None
@@ -55,6 +59,14 @@ class Through:
     def relay(self, port: int, framing: Framing, limits: Limits | None = None) -> "Relay":
         """Put mezha between a real client, which connects to its address, and the real server at ``port``."""
         return Relay(self, port, framing, limits)
+
+    def check_identified(self) -> None:
+        """Let ``mezha identify`` look at what was said on each connection: it has to name the right framing first."""
+        for heard in self._heard:
+            for said in (heard.sent, heard.received):
+                best = next(iter(identify(bytes(said))), None)
+                named = {form.partition(":")[0] for form in (best.form, *best.also)} if best else set[str]()
+                assert not said or named & heard.names, f"{heard.names}: {best}, {bytes(said)!r}"
 
     def watched(self, handler: Callable[..., object]) -> Callable[..., None]:
         """Return a function that does the same in a thread, where an exception would be lost: see ``serve``."""
@@ -76,6 +88,22 @@ class Through:
         self._stack.close()
         if self._faults:
             raise ExceptionGroup("in handlers of mezha's side", self._faults)
+
+
+class _Heard(Observer):
+    """All that was said on a connection, and the names for its framing."""
+
+    def __init__(self, framing: Framing) -> None:
+        name = str(framing).partition(":")[0]
+        self.names = {"ber", "ldap"} if name == "ber" else {name}  # who speaks LDAP speaks BER
+        self.sent = bytearray()
+        self.received = bytearray()
+
+    def bytes_sent(self, data: Data) -> None:
+        self.sent += data
+
+    def bytes_received(self, data: Data, now: float) -> None:
+        self.received += data
 
 
 class Relay:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from faulty_framings import Byte, DecodedBy
 from stuffed_framings import Stuffed
 
 from mezha.errors import FramingError
-from mezha.framing import Data, Decoder, Framing, Need
-from mezha.framing.names import NAMES
+from mezha.framing import Data, Decoder, Framing, Need, Skipping
+from mezha.framing.names import NAMES, PREFIXES
 from mezha.testing.vectors import Golden, Refusal, Vector, check_vectors, golden, golden_names
 
 
@@ -37,7 +38,7 @@ def test_every_file_has_something_of_everything(name: str) -> None:
 
 def test_every_framing_that_has_a_name_has_vectors() -> None:
     forms = {vector.form.split(":")[0] for name in golden_names() for vector in golden(name).vectors}
-    assert forms == set(NAMES)
+    assert forms == NAMES.keys() | PREFIXES.keys()
 
 
 # -- what is wrong is named ------------------------------------------------------------------------------------------
@@ -95,19 +96,29 @@ def test_what_belongs_to_no_message_is_counted(monkeypatch: pytest.MonkeyPatch) 
     vector = Vector("filler", "stuffed", 5, b"||a||", (b"a",), "end", skipped=3)
     check(Stuffed(), vector, monkeypatch)
     more = Vector("filler", "stuffed", 5, b"||a||", (b"a",), "end", skipped=2)
-    with pytest.raises(AssertionError, match=re.escape("byte, 'filler', cut as [b'||a||']: ((b'a',), 'end', b'', 3)")):
+    with pytest.raises(AssertionError, match=r"^byte, 'filler', cut as \[b'\|\|a\|\|'\]: .*, skipped=3, "):
         check(Stuffed(), more, monkeypatch)
+
+
+def test_what_is_forgiven_is_named_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, large = b"\1a\6abcdef\1b", ("MessageTooLarge",)
+    right = Vector("forgiven", "past", 5, stream, (b"a", b"b"), "end", forgiven=large, dropped=7)
+    check(Skipping(faulty.Past()), right, monkeypatch)
+    for forgiven, dropped in ((large, 6), (("FramingError",), 7), (large * 2, 7)):
+        wrong = replace(right, forgiven=forgiven, dropped=dropped)
+        with pytest.raises(AssertionError, match=r"forgiven=\('MessageTooLarge',\), dropped=7\)"):
+            check(Skipping(faulty.Past()), wrong, monkeypatch)
 
 
 @pytest.mark.parametrize(
     ("framing", "vector", "says"),
     [
-        (faulty.LosesAByte(), SOUND, "'sound', cut as [b'\\x01a\\x02bc']: ((b'', b'b'), 'end', b'', 0)"),
-        (DecodedBy(LosesATwo), SOUND, "'sound', cut as [b'\\x01', b'a', b'\\x02', b'b', b'c']: ((b'a',), "),
-        (Waits(), SOUND, "((), 'TruncatedMessage', b'\\x01a\\x02bc', 0)"),
-        (Waits(), CUT_OFF, "((), 'TruncatedMessage', b'\\x01a\\x02b', 0)"),
-        (DecodedBy(FindsItAtTheEnd), CUT_OFF, "((b'a',), 'FramingError, but only at the end', b'\\x02b', 0)"),
-        (Waits(), TOO_LARGE, "((), 'TruncatedMessage', b'\\x01a\\x06', 0)"),
+        (faulty.LosesAByte(), SOUND, "'sound', cut as [b'\\x01a\\x02bc']: _Outcome(messages=(b'', b'b'), then='end', "),
+        (DecodedBy(LosesATwo), SOUND, "cut as [b'\\x01', b'a', b'\\x02', b'b', b'c']: _Outcome(messages=(b'a',), "),
+        (Waits(), SOUND, "then='TruncatedMessage', rest=b'\\x01a\\x02bc', "),
+        (Waits(), CUT_OFF, "then='TruncatedMessage', rest=b'\\x01a\\x02b', "),
+        (DecodedBy(FindsItAtTheEnd), CUT_OFF, "then='FramingError, but only at the end', "),
+        (Waits(), TOO_LARGE, "then='TruncatedMessage', rest=b'\\x01a\\x06', "),
         (faulty.ShowsParts(), Vector("w", "byte", 5, b"\1ab", (b"a",), "TruncatedMessage", b"b"), "'w', cut as"),
         (CarriesAll(), SOUND, "'sound', is written as b'abc'"),
         (CarriesAll(), REFUSED, "'refused', is not refused"),
@@ -130,6 +141,8 @@ def test_what_is_wrong_is_named(
         ({"rest": b"a"}, "sound: a rest is what is left of a TruncatedMessage"),
         ({"then": "TruncatedMessage"}, "sound: a rest is what is left of a TruncatedMessage"),
         ({"then": "FramingError"}, "sound: only whole messages can have been encoded"),
+        ({"dropped": 1}, "sound: bytes are dropped only for faults that are forgiven"),
+        ({"forgiven": ("x",)}, "sound: only whole messages can have been encoded"),
     ],
 )
 def test_a_vector_without_sense_is_none(change: dict[str, Any], says: str) -> None:
@@ -139,7 +152,7 @@ def test_a_vector_without_sense_is_none(change: dict[str, Any], says: str) -> No
 
 def test_a_file_is_read_as_the_format_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vector = {"name": "n", "form": "f", "limit": 5, "stream": "0162 00", "messages": ["62"], "then": "end"}
-    short = {**vector, "then": "TruncatedMessage", "rest": "ff", "skipped": 2}
+    short = {**vector, "then": "TruncatedMessage", "rest": "ff", "skipped": 2, "forgiven": ["x"], "dropped": 3}
     fields = {"framing": "f", "specification": "s", "about": "a"}
     refused = [{"name": "r", "form": "f", "message": "61"}]
 
@@ -155,7 +168,7 @@ def test_a_file_is_read_as_the_format_says(tmp_path: Path, monkeypatch: pytest.M
         "a",
         (
             Vector("n", "f", 5, b"\1b\0", (b"b",), "end"),
-            Vector("n", "f", 5, b"\1b\0", (b"b",), "TruncatedMessage", b"\xff", 2),
+            Vector("n", "f", 5, b"\1b\0", (b"b",), "TruncatedMessage", b"\xff", 2, ("x",), 3),
         ),
         (Refusal("r", "f", b"a"),),
     )

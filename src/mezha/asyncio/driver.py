@@ -69,7 +69,9 @@ class Driver(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._buffer = self._space = _buffer_of(self._loop)
         self._outbox = limits.outbox
-        self._readers: list[asyncio.Future[None]] = []
+        # Who waits to receive, and for the end: few, mostly none, and an empty tuple takes no memory.
+        self._readers: tuple[asyncio.Future[None], ...] = ()
+        self._leavers: tuple[asyncio.Future[None], ...] = ()
         self._writers: list[asyncio.Future[None]] = []
         self._writable = True
         self._timer: asyncio.TimerHandle | None = None
@@ -88,7 +90,6 @@ class Driver(asyncio.BufferedProtocol):
         self._socket: socket.socket | None
         #: The transport is done.
         self.gone = False
-        self._leavers: list[asyncio.Future[None]] = []
         #: The socket has been given away: what it still has to read belongs to somebody else.
         self.detached = False
 
@@ -227,8 +228,8 @@ class Driver(asyncio.BufferedProtocol):
         if self._timer is None and (due := self.engine.deadline()) is not None:
             self._timer = self._loop.call_at(due, self._expire)
         if self._readers:  # those that were cancelled are still there
-            self._readers = [other for other in self._readers if not other.done()]
-        self._readers.append(reader)
+            self._readers = tuple(other for other in self._readers if not other.done())
+        self._readers += (reader,)
         return reader
 
     def read_on(self) -> None:
@@ -254,8 +255,10 @@ class Driver(asyncio.BufferedProtocol):
         if self.gone:
             return
         leaver = self._loop.create_future()
-        self._leavers.append(leaver)
-        timer = None if within is None else self._loop.call_later(within, self.cut)
+        self._leavers += (leaver,)
+        timer = None
+        if within is not None and (self.tls is not None or self.transport.get_write_buffer_size()):
+            timer = self._loop.call_later(within, self.cut)  # the peer has to read something first
         try:
             await leaver
         finally:
@@ -285,7 +288,7 @@ class Driver(asyncio.BufferedProtocol):
         self.free = self._writable and not self._writers
 
     def _wake_readers(self) -> None:
-        readers, self._readers = self._readers, []
+        readers, self._readers = self._readers, ()
         for reader in readers:
             if not reader.done():
                 reader.set_result(None)
@@ -307,10 +310,11 @@ class Driver(asyncio.BufferedProtocol):
     def _receive_end(self) -> None:
         """Note the end of the peer's stream, after what TLS still has. The loops do not tell if the stream was cut."""
         now = self._loop.time()
-        for data in self._undecrypted():
-            self.engine.receive(data, now)
-        if self.tls is not None and not _said_goodbye(self.tls):
-            self.engine.lost(ConnectionAbortedError("the stream was cut: it ended without the goodbye of TLS"))
+        if self.tls is not None:
+            for data in self._undecrypted():
+                self.engine.receive(data, now)
+            if not _said_goodbye(self.tls):
+                self.engine.lost(ConnectionAbortedError("the stream was cut: it ended without the goodbye of TLS"))
         self.engine.receive(b"", now)
 
     def _undecrypted(self) -> Iterator[memoryview]:
@@ -319,15 +323,13 @@ class Driver(asyncio.BufferedProtocol):
             while self.tls is not None and (count := cast("int", self.tls.read(_READ, self._buffer))):
                 yield self._buffer[:count]
 
-    def _unread(self) -> Iterator[bytes]:
+    def _unread(self) -> Iterator[memoryview]:
         """Read what the system still has at the end. Not under TLS: it would have to be decrypted."""
-        if os.name != "posix" or self._socket is None or self._socket.fileno() < 0 or self.tls is not None:
+        if os.name != "posix" or self._socket is None or self.tls is not None:
             return
-        # An error is that there is nothing more, or a reset, which the transport has reported; or no file descriptor.
-        with suppress(OSError), socket.socket(fileno=os.dup(self._socket.fileno())) as last:
-            last.setblocking(False)
-            while data := last.recv(65536):
-                yield data
+        with suppress(OSError):  # there is nothing more; or a reset, which the transport has reported; or no socket
+            while count := os.readv(self._socket.fileno(), [self._buffer]):
+                yield self._buffer[:count]
 
 
 def _said_goodbye(tls: ssl.SSLObject) -> bool:

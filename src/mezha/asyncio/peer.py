@@ -121,8 +121,14 @@ class Peer:
             ClosedByUs: after ``close`` or ``detach``, also in another task.
 
         """
-        message = self._pop()
-        return (await self._receive(1))[0] if message is None else message
+        # One coroutine, which holds nothing while it waits: there may be thousands.
+        while True:
+            message = self._pop()
+            if message is not None:
+                return message
+            for message in self._engine.take():
+                return message
+            await self._driver.readable()
 
     async def recv_many(self, max_count: int | None = None) -> list[bytes]:
         """Receive all messages that are there, at least one and at most ``max_count``; wait only for the first.
@@ -137,7 +143,9 @@ class Peer:
             max_count = 1 << 62
         elif max_count < 1:
             raise ValueError(f"max_count must be 1 or more, not {max_count}")
-        return await self._receive(max_count)
+        while not (messages := self._engine.take(max_count)):
+            await self._driver.readable()
+        return messages
 
     def __aiter__(self) -> Self:
         """Receive until the peer ends its stream; raise if the connection ends in any other way."""
@@ -147,15 +155,10 @@ class Peer:
         message = self._pop()
         if message is None:
             try:
-                return (await self._receive(1))[0]
+                return await self.recv()
             except ClosedByPeer:
                 raise StopAsyncIteration from None
         return message
-
-    async def _receive(self, max_count: int) -> list[bytes]:
-        while not (messages := self._engine.take(max_count)):
-            await self._driver.readable()
-        return messages
 
     # -- the connection -----------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Self
 
@@ -55,11 +55,17 @@ class Listener(Listening):
         self._settings = settings
         self._tls = tls
         self._accepted: asyncio.Queue[tuple[socket.socket, object] | None] = asyncio.Queue(_AHEAD)
+        #: Sockets at which nobody is accepted until somebody has been asked for.
+        self._held: list[socket.socket] = []
+        #: On a loop that cannot say when a socket is readable, a task for each.
         self._acceptors: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
         for sock in sockets:
             sock.setblocking(False)
-            self._acceptors.append(asyncio.create_task(self._accept_from(sock)))
+            try:
+                self._watch(sock)
+            except NotImplementedError:  # it waits for completion, as on Windows
+                self._acceptors.append(asyncio.create_task(self._accept_all(sock)))
 
     async def accept(self) -> Peer:
         """Wait for the next peer, and return it. One that fails in TLS is logged and passed over.
@@ -87,6 +93,8 @@ class Listener(Listening):
             if self._accepted.empty():
                 self._accepted.put_nowait(None)  # for the next one who waits
             raise ClosedByUs("this listener was closed on this side")
+        while self._held:
+            self._watch(self._held.pop())
         return accepted
 
     async def greet(self, sock: socket.socket) -> Peer:
@@ -117,11 +125,10 @@ class Listener(Listening):
     def close(self) -> None:
         """Stop listening; peers accepted before stay. Never raises, and may be called again."""
         self._closed = True  # and the rest again, as a KeyboardInterrupt may have come between
-        for sock, acceptor in zip(self.sockets, self._acceptors, strict=True):
-            if sock.fileno() < 0:
-                continue
-            with suppress(NotImplementedError):  # a loop that waits for completion, on Windows
-                self._loop.remove_reader(sock.fileno())  # or the next socket of that number would be taken for this one
+        for sock in self.sockets:
+            if sock.fileno() >= 0 and not self._acceptors:
+                self._loop.remove_reader(sock)  # or the next socket of that number would be taken for this one
+        for acceptor in self._acceptors:
             self._loop.call_soon(acceptor.cancel)  # not before it has seen what was accepted already
         close_listening(self.sockets)
         while not self._accepted.empty():
@@ -137,7 +144,28 @@ class Listener(Listening):
     ) -> None:
         self.close()
 
-    async def _accept_from(self, sock: socket.socket) -> None:
+    def _watch(self, sock: socket.socket) -> None:
+        """Accept at a socket from now on, whenever somebody is there."""
+        if not self._closed:
+            self._loop.add_reader(sock, self._accept_some, sock)
+
+    def _accept_some(self, sock: socket.socket) -> None:
+        """Accept who is there, as many as may be accepted ahead."""
+        try:
+            while not self._accepted.full():
+                self._accepted.put_nowait(sock.accept())
+        except GONE:
+            return
+        except OSError as error:
+            if not self._closed:
+                log.warning("cannot accept connections: %s; trying again in %g s", error, PAUSE)
+                self._loop.remove_reader(sock)
+                self._loop.call_later(PAUSE, self._watch, sock)
+            return
+        self._loop.remove_reader(sock)
+        self._held.append(sock)
+
+    async def _accept_all(self, sock: socket.socket) -> None:
         while not self._closed:
             try:
                 accepted = await self._loop.sock_accept(sock)

@@ -6,21 +6,23 @@ is sent by a thread of the wire's own, the flusher. It never needs the GIL, and 
 the socket is made under the mutex, and none of those waits. Nobody takes the GIL, or waits for it, with the mutex held.
 """
 
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EINTR, ENOMEM, errno
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
 
-from mezha.framing._native cimport JOIN_BELOW, Kernel
+from mezha.framing._native cimport JOIN_BELOW, Inbox, Kernel
 
 import atexit
 import os
 from math import ceil
 from os import strerror
 from time import monotonic
+from types import BuiltinMethodType
 from weakref import WeakSet
 
 cdef extern from * nogil:
@@ -133,9 +135,11 @@ cdef enum:
     # Bytes that are worth a system call, and the most that may be pending.
     WORTH = 64 << 10
     MOST = 256 << 10
-    # Asked of the system at once; and by a thread that waits, on its own stack.
+    # Asked of the system at once; and by a thread that waits, on its own stack, where more might take a page more.
     SCRATCH = 128 << 10
-    SMALL = 2 << 10
+    SMALL = 256
+    # From so many bytes on a view costs less than a copy.
+    LENT = 4 << 10
     # So many sends in a row make a burst, if so few nanoseconds lie between them.
     ROW = 4
     GAP = 10_000
@@ -151,8 +155,26 @@ cdef enum:
 cdef enum:
     UNSENT, SENT, BEGUN
 
-# Shared by all: nobody lets go of the GIL between filling it and emptying it.
+# Shared by all: nobody lets go of the GIL between filling it and emptying it, or lending it.
 cdef char _scratch[SCRATCH]
+# Where a message is encoded that is sent by itself.
+cdef char _written[JOIN_BELOW + OVERHEAD]
+
+
+cdef class _Scratch:
+    """What was received, lent as long as somebody views it: others receive elsewhere meanwhile."""
+
+    cdef Py_ssize_t filled, lent
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(view, self, _scratch, self.filled, 1, flags)
+        self.lent += 1
+
+    def __releasebuffer__(self, Py_buffer* view):
+        self.lent -= 1
+
+
+cdef _Scratch _lender = _Scratch()
 
 
 # -- what is pending, and who flushes it ------------------------------------------------------------------------------
@@ -160,6 +182,7 @@ cdef char _scratch[SCRATCH]
 
 cdef struct Pending:
     # All under the mutex, but for ``fd`` and ``thread``, which are set before there is a flusher, and after its end.
+    # Senders look at the numbers without it, to guess what is worth doing, and at it again before they do it.
     pthread_mutex_t mutex
     pthread_cond_t changed
     pthread_t thread
@@ -241,6 +264,8 @@ cdef class CompiledWire:
     cdef bint batching, finished, will_wait
     # How many sends in a row had hardly a pause before them.
     cdef int row
+    # What the system said of the connection, once and for all, when something that came before it had to be told first.
+    cdef int trouble
 
     def __cinit__(self, sock):
         self.fd = sock.fileno()
@@ -308,10 +333,10 @@ cdef class CompiledWire:
             _hand_over(&self.pending, self.fd)
             self._wake()
             return SENT
-        written = self.kernel.write(<unsigned char*>_scratch, <const unsigned char*>PyBytes_AS_STRING(message), size)
+        written = self.kernel.write(<unsigned char*>_written, <const unsigned char*>PyBytes_AS_STRING(message), size)
         if written < 0:
             return UNSENT
-        count = send(self.fd, _scratch, <size_t>written, MSG_DONTWAIT | MSG_NOSIGNAL)
+        count = send(self.fd, _written, <size_t>written, MSG_DONTWAIT | MSG_NOSIGNAL)
         if count == written:
             return SENT
         if count < 0:
@@ -323,7 +348,7 @@ cdef class CompiledWire:
         if not self._make_buffer():  # with half a message on the wire
             self.pending.error = ENOMEM
             return UNSENT
-        memcpy(self.pending.data, _scratch + count, <size_t>(written - count))
+        memcpy(self.pending.data, _written + count, <size_t>(written - count))
         self.pending.start = 0
         self.pending.end = written - count
         return BEGUN
@@ -458,9 +483,9 @@ cdef class CompiledWire:
         cdef ssize_t count = -1
         cdef int fd = self.fd
         if not self.will_wait or deadline is not None:
-            count = self._try_receive(_scratch, SCRATCH)
-            if count >= 0:
-                return PyBytes_FromStringAndSize(_scratch, count)
+            data = self._receive_now()
+            if data is not None:
+                return data
         if deadline is None:  # to wait and to receive is one system call
             self.flush()
             begun = wire_now()
@@ -468,6 +493,9 @@ cdef class CompiledWire:
                 count = recv(fd, small, SMALL, 0)
             taken = wire_now() - begun
             self.will_wait = WAITS < taken < CONTENDED
+            if count == SMALL and not _lender.lent:
+                memcpy(_scratch, small, SMALL)
+                return _received(SMALL + self._more(_scratch + SMALL, SCRATCH - SMALL))
             if count >= 0:
                 return PyBytes_FromStringAndSize(small, count)
             if errno == EINTR:
@@ -475,16 +503,36 @@ cdef class CompiledWire:
                 return None
             if errno != EAGAIN:  # else somebody took the socket out of blocking mode
                 raise _error(errno)
-        if self._ready(deadline):
-            count = self._try_receive(_scratch, SCRATCH)
-        return PyBytes_FromStringAndSize(_scratch, count) if count >= 0 else None
+        return self._receive_now() if self._ready(deadline) else None
+
+    cdef object _receive_now(self):
+        """Receive what is there; None if nothing is."""
+        cdef ssize_t count
+        cdef bytes own
+        if _lender.lent:
+            own = PyBytes_FromStringAndSize(NULL, LENT)
+            count = self._try_receive(PyBytes_AS_STRING(own), LENT)
+            return own[:count] if count >= 0 else None
+        count = self._try_receive(_scratch, SCRATCH)
+        return _received(count) if count >= 0 else None
 
     cdef ssize_t _try_receive(self, void* into, Py_ssize_t size) except -2:
         """Receive what is there, with the GIL; -1 if nothing is."""
-        cdef ssize_t count = recv(self.fd, into, <size_t>size, MSG_DONTWAIT)
+        cdef ssize_t count
+        if self.trouble:
+            raise _error(self.trouble)
+        count = recv(self.fd, into, <size_t>size, MSG_DONTWAIT)
         if count < 0 and errno != EAGAIN and errno != EINTR:
             raise _error(errno)
         return count
+
+    cdef ssize_t _more(self, void* into, Py_ssize_t size) noexcept:
+        """Receive what else is there."""
+        cdef ssize_t count = recv(self.fd, into, <size_t>size, MSG_DONTWAIT)
+        if count < 0 and errno != EAGAIN and errno != EINTR:
+            self.trouble = errno
+            self.will_wait = False
+        return max(count, 0)
 
     cdef bint _ready(self, deadline) except -1:
         """Wait until there is something to receive; False if the time is over, or a signal came."""
@@ -585,6 +633,8 @@ cdef class Ends:
 
     cdef CompiledWire wire
     cdef object next_one, idle, arrive, receiving
+    # Whose method next_one is, if that can be called without a step of Python.
+    cdef Inbox inbox
     cdef public double _stood_still, _left
     cdef object __weakref__
     cdef dict __dict__
@@ -592,6 +642,8 @@ cdef class Ends:
     def __init__(self, wire, engine, receiving):
         self.wire = wire if isinstance(wire, CompiledWire) else None
         self.next_one = engine.pop
+        owner = self.next_one.__self__ if isinstance(self.next_one, BuiltinMethodType) else None
+        self.inbox = owner if isinstance(owner, Inbox) else None
         self.idle = engine.idle
         self.arrive = engine.receive
         self.receiving = receiving
@@ -626,7 +678,7 @@ cdef class Ends:
 
         """
         # It needs no lock: nothing can come between the steps of what is compiled.
-        message = self.next_one()
+        message = self.next_one() if self.inbox is None else self.inbox.next()
         if message is None and timeout is None and self.wire is not None:
             message = self._await_one()
         return self._receive(1, timeout)[0] if message is None else message
@@ -650,6 +702,14 @@ cdef class Ends:
             return self.next_one()
         finally:
             self.receiving.release()
+
+
+cdef object _received(Py_ssize_t size):
+    """Return what is in the scratch: a copy of a little, or a view of much."""
+    if size < LENT:
+        return PyBytes_FromStringAndSize(_scratch, size)
+    _lender.filled = size
+    return PyMemoryView_FromObject(_lender)
 
 
 cdef object _error(int number):

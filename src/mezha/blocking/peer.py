@@ -33,7 +33,9 @@ class Peer(Ends):
     Use it in a ``with`` block, or call ``close``.
     """
 
-    def __init__(self, stream: Stream, engine: Engine, *, close_timeout: float) -> None:
+    def __init__(
+        self, stream: Stream, engine: Engine, addresses: tuple[object, object] = (None, None), *, close_timeout: float
+    ) -> None:
         self._receiving = threading.Lock()
         super().__init__(stream.wire, engine, self._receiving)
         self._stream = stream
@@ -46,7 +48,7 @@ class Peer(Ends):
         self._detached = False
         # Encoded and not yet taken by the system. Never the beginning of a message, unless a thread is in send().
         self._unsent: list[Data] = []
-        self._local, self._remote = own_and_peer_address(stream.socket)
+        self._local, self._remote = addresses
 
     # ``send`` and ``recv`` are those of Ends.
 
@@ -284,6 +286,7 @@ class Peer(Ends):
                     now = time.monotonic()
                     if data is not None:
                         engine.receive(data, now - self._stood_still)
+                        data = b""  # it may have been lent, and others want the memory
                 except (OSError, MemoryError) as error:
                     self._broken(error)
                     data = b""
@@ -424,7 +427,9 @@ def open_peer(stream: Stream, settings: Settings, *, batching: bool) -> Peer:
     """Make a peer of a stream, and let its wire send what needs no engine."""
     if settings.observer is None:
         stream.wire.start(settings.framing.run(), settings.sizes.max_message, batching)
-    return Peer(stream, settings.engine(), close_timeout=settings.times.close)
+    # Asked here, and not deeper down: it takes a kilobyte of stack, a page more for each connection that has a thread.
+    addresses = own_and_peer_address(stream.socket)
+    return Peer(stream, settings.engine(), addresses, close_timeout=settings.times.close)
 
 
 def _deadline(timeout: float | None) -> float | None:

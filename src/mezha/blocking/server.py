@@ -283,7 +283,8 @@ class Server:
         thread = threading.current_thread()
         try:
             stream = self.listener.stream(sock)
-            self._cut_by(partial(stream.abort, sending=True))  # a handshake sends
+            if isinstance(stream, TLSStream):
+                self._cut_by(partial(stream.abort, sending=True))  # a handshake sends
             with self.listener.greet(stream) as peer:
                 self._cut_by(peer.abort)
                 self._handler(peer)

@@ -92,7 +92,7 @@ class Stream:
 
     def _drain(self) -> None:
         """Read what is there: a close() with bytes unread resets the connection, and what was sent may never arrive."""
-        rest = bytearray(65536)
+        rest = bytearray(_FIRST)
         deadline = time.monotonic() + 0.1
         while socket.socket.recv_into(self.socket, rest, 0, _DONTWAIT) and time.monotonic() < deadline:
             pass  # encrypted, under TLS: nobody will look at it

@@ -1,4 +1,4 @@
-"""The command line: ``mezha lab``, ``mezha listen``, ``mezha send``, ``mezha echo``, ``mezha chaos``."""
+"""The command line: ``mezha`` and a verb, as ``mezha lab``."""
 
 import importlib
 import logging
@@ -20,6 +20,8 @@ VERBS = {
     "send": "send messages, and wait for replies",
     "echo": "send every message back",
     "chaos": "make the rare cut happen every time",
+    "framings": "list the framings, with pictures",
+    "identify": "say which framing captured or live bytes are in",
 }
 
 _VERB_LINES = "\n".join(f"  {verb:<10}  {text}" for verb, text in VERBS.items())

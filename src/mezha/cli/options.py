@@ -51,8 +51,6 @@ FRAMINGS = {
     "mysql": ("mysql", "MySQL and MariaDB: a packet's number and its payload"),
     "kafka": ("kafka", "Apache Kafka"),
     "bgp": ("bgp", "BGP, whole messages"),
-    "skip": ("skip:lines", "another one, but a message over the limit is skipped"),
-    "resync": ("resync:lines", "another one, but what is no message is skipped"),
     "syslog": ("syslog", "syslog, counted; syslog:lines writes the older form"),
     "content-length": ("content-length", "a header as in LSP and DAP comes first"),
     "mllp": ("mllp", "blocks of HL7 messages"),
@@ -62,6 +60,8 @@ FRAMINGS = {
     "memcached": ("memcached", "lines of memcached, with their values"),
     "nats": ("nats", "lines of NATS, with their payloads"),
     "dot-stuffed": ("dot-stuffed", "texts of SMTP, POP3 and NNTP, a lone dot behind"),
+    "skip": ("skip:lines", "another one, but a message over the limit is skipped"),
+    "resync": ("resync:lines", "another one, but what is no message is skipped"),
     "checked": ("checked:crc32:varint", "another one, with a checksum behind each message"),
 }
 FRAMINGS_HELP = "framings, for --framing (both ends must use the same):\n" + "\n".join(

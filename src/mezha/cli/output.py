@@ -7,7 +7,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-__all__ = ["Printer", "as_json", "as_text", "notice"]
+from mezha.errors import RemoteProtocolError
+from mezha.framing import Framing, Tolerant
+from mezha.observe import Observer
+
+__all__ = ["Printer", "as_json", "as_text", "notice", "watcher"]
 
 
 def as_text(message: bytes) -> str:
@@ -38,6 +42,16 @@ def as_json(peer: str, message: bytes, now: datetime, *, hex_only: bool = False,
 def notice(text: str) -> None:
     """Say something about the connection, where it does not get among the messages."""
     print(text, file=sys.stderr, flush=True)
+
+
+class _Forgiven(Observer):
+    def fault_forgiven(self, error: RemoteProtocolError) -> None:
+        notice(f"passed over: {error}")
+
+
+def watcher(framing: Framing) -> Observer | None:
+    """Return who says what is passed over, if the framing forgives something; the others are not to be slowed down."""
+    return _Forgiven() if isinstance(framing, Tolerant) else None
 
 
 class Printer:

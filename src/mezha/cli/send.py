@@ -20,7 +20,7 @@ from mezha.cli.options import (
     parse_place,
     require_framing,
 )
-from mezha.cli.output import Printer, notice
+from mezha.cli.output import Printer, notice, watcher
 from mezha.cli.tls import add_client_options, client_context
 from mezha.errors import ClosedByPeer, ClosedByUs, ConnectionLost, MezhaError
 from mezha.framing import Framing
@@ -110,6 +110,7 @@ def _connect(place: Place, framing: Framing, tls: SSLContext | None, options: Na
             tls=tls,
             server_hostname=options.server_name,
             limits=Limits(max_message=options.max_message),
+            observer=watcher(framing),
         )
     except SSLCertVerificationError as error:
         raise Failure(

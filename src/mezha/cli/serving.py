@@ -15,7 +15,7 @@ from mezha.cli.options import (
     parse_place,
     require_framing,
 )
-from mezha.cli.output import notice
+from mezha.cli.output import notice, watcher
 from mezha.cli.tls import add_server_options, server_context
 from mezha.errors import ClosedByPeer
 from mezha.limits import Limits
@@ -66,6 +66,7 @@ def serve(parser: Parser, options: Namespace, take: Callable[[Peer, str, list[by
         framing=framing,
         tls=server_context(parser, options),
         limits=Limits(max_message=options.max_message),
+        observer=watcher(framing),
     )
     finished = threading.Event()
     failures: list[OSError] = []

@@ -35,7 +35,7 @@ from mezha.framing.slip import Slip
 from mezha.framing.smpp import Smpp
 from mezha.framing.stomp import Stomp
 from mezha.framing.syslog import Syslog
-from mezha.framing.tolerant import Forgiving, Resyncing, Skipping
+from mezha.framing.tolerant import Forgiving, Resyncing, Skipping, Tolerant
 from mezha.framing.varint import VarintPrefixed
 from mezha.framing.websocket import WebSocket
 
@@ -87,6 +87,7 @@ __all__ = [
     "Smpp",
     "Stomp",
     "Syslog",
+    "Tolerant",
     "Tpkt",
     "VarintPrefixed",
     "Verdict",

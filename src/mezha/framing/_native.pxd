@@ -26,3 +26,8 @@ cdef class Kernel:
     ) except BROKEN
     # Encode a message, and return how many bytes that made; -1 if it may be one to refuse: ask encode().
     cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept
+
+
+cdef class Inbox:
+    # What pop() of a buffer does.
+    cdef object next(self)

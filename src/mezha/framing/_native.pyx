@@ -31,6 +31,11 @@ cdef extern from "Python.h":
 # -- kernels ----------------------------------------------------------------------------------------------------------
 
 
+# The digits of a length that fits a machine word.
+cdef enum:
+    _DIGITS = 18
+
+
 cdef class Kernel:
     """Cuts runs of messages, as ``Run`` says, and joins them."""
 
@@ -227,12 +232,81 @@ cdef class _Delimited(Kernel):
         return size + self.overhead
 
 
+cdef class _Fixed(Kernel):
+    cdef Py_ssize_t size
+
+    def __cinit__(self, size):
+        self.size = PyNumber_AsSsize_t(size, NULL)
+        if self.size < 1:
+            raise ValueError("no such frame")
+
+    cdef Found find(
+        self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
+    ) except BROKEN:
+        if start >= size or self.size > PY_SSIZE_T_MAX // 4:
+            return NOTHING
+        span.begin = start
+        span.stop = span.end = start + self.size
+        return WHOLE if span.end <= size else PART
+
+    cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept:
+        if size != self.size:
+            return -1
+        memcpy(out, message, <size_t>size)
+        return size
+
+
+cdef class _Netstring(Kernel):
+    def __cinit__(self):
+        self.overhead = _DIGITS + 2
+
+    cdef Found find(
+        self, data, const unsigned char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t most, Span* span
+    ) except BROKEN:
+        cdef Py_ssize_t place = start, length = 0
+        cdef Py_ssize_t reach = start + min(_DIGITS, size - start)
+        while place < reach and b"0"[0] <= text[place] <= b"9"[0]:
+            length = 10 * length + text[place] - b"0"[0]
+            place += 1
+        if place == start or place >= size or text[place] != b":"[0] or (text[start] == b"0"[0] and place > start + 1):
+            return NOTHING
+        place += 1
+        # An unfinished one is for split(), since it does not end with the message.
+        if length > most or length >= size - place or text[place + length] != b","[0]:
+            return NOTHING
+        span.begin = place
+        span.stop = place + length
+        span.end = span.stop + 1
+        return WHOLE
+
+    cdef Py_ssize_t write(self, unsigned char* out, const unsigned char* message, Py_ssize_t size) noexcept:
+        cdef Py_ssize_t rest = size
+        cdef int digits = 1, place
+        while rest > 9:
+            rest //= 10
+            digits += 1
+        rest = size
+        for place in range(digits - 1, -1, -1):
+            out[place] = <unsigned char>(b"0"[0] + rest % 10)
+            rest //= 10
+        out[digits] = b":"[0]
+        memcpy(out + digits + 1, message, <size_t>size)
+        out[digits + 1 + size] = b","[0]
+        return digits + 2 + size
+
+
 def length_kernel(int width, str byteorder, offset, adjust, strip, bytes before, bytes after):
     """Return what cuts messages with a length in front; the parameters are those of ``LengthPrefixed``."""
     return _Length(width, byteorder, offset, adjust, strip, before, after)
 
 
 varint_run = _Varint()
+netstring_run = _Netstring()
+
+
+def fixed_kernel(size):
+    """Return what cuts messages of one size."""
+    return _Fixed(size)
 
 
 def delimited_kernel(bytes marker not None, *, bint carriage_return, bytes written not None):
@@ -283,8 +357,18 @@ cdef inline Py_ssize_t _find(
 # From this size on a message is received into its own memory; and then so much of it has to be here already.
 cdef Py_ssize_t _LARGE = 64 << 10, _LARGE_BEGUN = 8 << 10
 
+# What all buffers without bytes share: never written to.
+cdef bytearray _NOTHING_HERE = bytearray()
 
-cdef class Buffer:
+
+cdef class Inbox:
+    """Hands out messages, to compiled code without a step of Python."""
+
+    cdef object next(self):
+        raise NotImplementedError
+
+
+cdef class Buffer(Inbox):
     """Bytes received and not handed out yet, and what cuts messages off their front."""
 
     cdef object run
@@ -304,7 +388,7 @@ cdef class Buffer:
     cdef readonly bint ended
 
     def __cinit__(self):
-        self.data = bytearray()
+        self.data = _NOTHING_HERE
         self.head = b""
         self.needed = 1
 
@@ -384,6 +468,9 @@ cdef class Buffer:
 
     def pop(self):
         """Cut one message, if that is easy; None leaves the judgement to others."""
+        return self.next()
+
+    cdef object next(self):
         cdef Span span
         if self.shut or self.kernel is None or self._size() < self.needed or self.resumed:
             return None
@@ -515,7 +602,7 @@ cdef class Buffer:
     cdef int _append(self, const char* text, Py_ssize_t size) except -1:
         cdef Py_ssize_t rest = max(PyByteArray_GET_SIZE(self.data) - self.position, 0)
         cdef bytearray data
-        if self.position and self.position >= rest:  # then copying the rest is linear, too
+        if self.data is _NOTHING_HERE or (self.position and self.position >= rest):  # then copying is linear, too
             data = PyByteArray_FromStringAndSize(NULL, rest + size)
             memcpy(PyByteArray_AS_STRING(data), PyByteArray_AS_STRING(self.data) + self.position, <size_t>rest)
             self.data = data
@@ -529,7 +616,7 @@ cdef class Buffer:
     cdef int _advance(self, Py_ssize_t end) except -1:
         """Forget what has been cut."""
         if end and end == PyByteArray_GET_SIZE(self.data):  # an idle connection keeps no memory
-            self.data = PyByteArray_FromStringAndSize(NULL, 0)
+            self.data = _NOTHING_HERE
             end = 0
         self.position = end
         self.needed = 1
@@ -552,18 +639,16 @@ cdef class Buffer:
         cdef Py_ssize_t begin = self.position + self.large_begin
         cdef Py_ssize_t here = PyByteArray_GET_SIZE(self.data) - begin
         cdef bytes large, head
-        cdef bytearray rest
         if not _LARGE_BEGUN <= here < self.total:
             return 0
         try:
             large = PyBytes_FromStringAndSize(NULL, self._enough(here))
             head = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.data) + self.position, self.large_begin)
-            rest = PyByteArray_FromStringAndSize(NULL, 0)
         except MemoryError:  # then it stays where it is
             return 0
         memcpy(PyBytes_AS_STRING(large), PyByteArray_AS_STRING(self.data) + begin, <size_t>here)
         self.head = head
-        self.data = rest
+        self.data = _NOTHING_HERE
         self.position = 0
         Py_INCREF(large)
         self.large = <PyObject*>large
@@ -600,15 +685,13 @@ cdef class Outgoing:
 
     cdef Kernel kernel
     cdef Py_ssize_t most, high
+    # None while there are none: an idle connection keeps no list.
     cdef list parts
     # The last of the parts, not finished yet: bytes of which so many are in use.
     cdef PyObject* small
     cdef Py_ssize_t used
     cdef readonly Py_ssize_t size
     cdef public bint shut
-
-    def __cinit__(self):
-        self.parts = []
 
     def __init__(self, framing, largest, high):
         run = framing.run()
@@ -650,7 +733,7 @@ cdef class Outgoing:
             try:
                 if view.len >= JOIN_BELOW:
                     self._finish()
-                    self.parts.append(part)
+                    self._add(part)
                 else:
                     self._make_room(view.len)
                     memcpy(PyBytes_AS_STRING(<object>self.small) + self.used, view.buf, <size_t>view.len)
@@ -664,9 +747,15 @@ cdef class Outgoing:
         cdef list parts
         self._finish()
         parts = self.parts
-        self.parts = []
+        self.parts = None
         self.size = 0
-        return parts
+        return [] if parts is None else parts
+
+    cdef int _add(self, part) except -1:
+        if self.parts is None:
+            self.parts = []
+        self.parts.append(part)
+        return 0
 
     cdef int _make_room(self, Py_ssize_t size) except -1:
         cdef Py_ssize_t room
@@ -692,6 +781,6 @@ cdef class Outgoing:
         if self.used < PyBytes_GET_SIZE(<object>self.small):
             _PyBytes_Resize(&self.small, self.used)
         if self.used:
-            self.parts.append(<object>self.small)
+            self._add(<object>self.small)
         Py_CLEAR(self.small)
         return 0

@@ -16,7 +16,7 @@ from mezha.framing.unsigned import packer, unpacker
 if TYPE_CHECKING:
     from mezha.framing.base import Framing
 
-__all__ = ["Buffer", "Outgoing", "delimited_kernel", "length_kernel", "varint_run"]
+__all__ = ["Buffer", "Outgoing", "delimited_kernel", "fixed_kernel", "length_kernel", "netstring_run", "varint_run"]
 
 #: Parts of a message below this many bytes are joined into one buffer for the system; larger ones are not copied.
 _JOIN_BELOW = 8192
@@ -145,6 +145,41 @@ def delimited_kernel(marker: bytes, *, carriage_return: bool, written: bytes) ->
         return messages, start
 
     return run
+
+
+def fixed_kernel(size: int) -> Run:
+    """Return what cuts messages of one size."""
+
+    def run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+        stop = start + size * max(min(count, (len(data) - start) // size), 0)
+        view = data if isinstance(data, bytes) else memoryview(data)
+        return [bytes(view[place : place + size]) for place in range(start, stop, size)], stop
+
+    return run
+
+
+#: The digits of a length that fits a machine word.
+_DIGITS = 18
+
+
+def netstring_run(data: bytes | bytearray, start: int, limit: int, count: int) -> tuple[list[bytes], int]:
+    """Cut messages with decimal digits and a colon in front, and a comma behind."""
+    messages: list[bytes] = []
+    end = len(data)
+    view = data if isinstance(data, bytes) else memoryview(data)
+    while count > 0:
+        colon = data.find(b":", start, start + _DIGITS + 1)
+        digits = data[start:colon] if colon > start else b""
+        if not digits.isdigit() or (digits[0] == 48 and len(digits) > 1):
+            break
+        begin = colon + 1
+        stop = begin + int(digits)
+        if stop - begin > limit or stop >= end or data[stop] != 44:
+            break
+        messages.append(bytes(view[begin:stop]))
+        start = stop + 1
+        count -= 1
+    return messages, start
 
 
 class Buffer:

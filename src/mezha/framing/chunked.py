@@ -3,13 +3,14 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from mezha.errors import FramingError
 from mezha.framing import oversize
 from mezha.framing.base import Framing
 from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
 from mezha.framing.parts import pieces
+from mezha.limits import Timeouts
 
 __all__ = ["Chunked"]
 
@@ -49,7 +50,8 @@ class Chunked(Framing):
     Extensions, and trailer fields behind the last chunk, are read and thrown away, as RFC 9112 tells those to do who do
     not know them; neither is written. A line has 4 KiB at most, the trailer fields 8 KiB, and all lines of a body not
     much more than the body. Whatever else bends the grammar is refused, because two programs that read it differently
-    can be played off against each other: line feeds alone, signs, ``0x``, blanks behind the size, folded fields.
+    can be played off against each other: line feeds alone, signs, ``0x``, blanks behind the size, folded fields. No
+    time is set for finishing a body, unless you set one.
 
     - ``chunk``: the largest chunk to write, in bytes; a body of up to so many is written as one.
 
@@ -57,6 +59,9 @@ class Chunked(Framing):
         ValueError: ``chunk`` is below 1, or does not fit 16 digits.
 
     """
+
+    #: Whoever writes in chunks may not know yet what comes next, so an unfinished body is no fault, however old.
+    timeouts: ClassVar[Timeouts] = Timeouts(message=None)
 
     chunk: int = _LARGEST
 

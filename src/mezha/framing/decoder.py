@@ -87,27 +87,26 @@ class Decoder(Buffer):
         """Judge what stands at the front: a whole message (whose offsets count from there), or not yet; or raise."""
         while (buffered := self.buffered) >= self.need or (self.ended and buffered):
             # what this framing gave as resume comes back to it
-            verdict = self._framing.split(self.front(), self._limit, self.resume)  # type: ignore[arg-type]
-            match verdict:
-                case Frame(start, stop, end, message):
-                    sound = message is None or isinstance(message, bytes)  # pyright: ignore[reportUnnecessaryIsInstance]
-                    if 0 <= start <= stop <= end <= buffered and end and sound:
-                        return verdict
-                case Skip(end):
-                    if 0 < end <= buffered:
-                        self.skip(end)
-                        self.skipped += end
-                        continue
-                case Need(size, resume):
-                    if self.ended:
-                        raise TruncatedMessage(
-                            f"the stream ended inside a message: {buffered} bytes of it had arrived, "
-                            f"and it needed {size} or more",
-                            received=buffered,
-                            needed=size,
-                        )
-                    self.need = max(size, buffered + 1)
-                    self.resume = resume
-                    return None
+            verdict: object = self._framing.split(self.front(), self._limit, self.resume)  # type: ignore[arg-type]
+            if isinstance(verdict, Frame):
+                start, stop, end, message = verdict
+                sound = message is None or isinstance(message, bytes)  # pyright: ignore[reportUnnecessaryIsInstance]
+                if 0 <= start <= stop <= end <= buffered and end and sound:
+                    return verdict
+            elif isinstance(verdict, Need):
+                if self.ended:
+                    raise TruncatedMessage(
+                        f"the stream ended inside a message: {buffered} bytes of it had arrived, "
+                        f"and it needed {verdict.size} or more",
+                        received=buffered,
+                        needed=verdict.size,
+                    )
+                self.need = max(verdict.size, buffered + 1)
+                self.resume = verdict.resume
+                return None
+            elif isinstance(verdict, Skip) and 0 < verdict.end <= buffered:  # pyright: ignore[reportUnnecessaryIsInstance]
+                self.skip(verdict.end)
+                self.skipped += verdict.end
+                continue
             raise ValueError(f"{self._framing!r} is wrong: its split() returned {verdict} for {buffered} bytes")
         return None

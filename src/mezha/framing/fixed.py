@@ -7,7 +7,8 @@ from typing import Self
 from mezha.errors import LocalProtocolError
 from mezha.framing.base import Framing
 from mezha.framing.decoder import Decoder
-from mezha.framing.frame import Data, Frame, Need
+from mezha.framing.frame import Data, Frame, Need, Run
+from mezha.framing.kernels import fixed_kernel
 from mezha.limits import Limits
 
 __all__ = ["FixedSize"]
@@ -53,6 +54,10 @@ class FixedSize(Framing):
     def split(self, buffer: bytearray, limit: int, resume: int = 0) -> Frame | Need:
         """Count."""
         return Frame(0, self.size, self.size) if len(buffer) >= self.size else Need(self.size)
+
+    def run(self) -> Run:
+        """Return the kernel for this size."""
+        return fixed_kernel(self.size)
 
     def decoder(self, *, limit: int = Limits().max_message) -> Decoder:
         """Return a new decoder.

@@ -8,12 +8,37 @@ import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-__all__ = ["Buffer", "Outgoing", "accelerated", "delimited_kernel", "length_kernel", "varint_run"]
+__all__ = [
+    "Buffer",
+    "Outgoing",
+    "accelerated",
+    "delimited_kernel",
+    "fixed_kernel",
+    "length_kernel",
+    "netstring_run",
+    "varint_run",
+]
 
 #: Whether the hot loops run compiled.
 accelerated: bool = os.environ.get("MEZHA_PURE", "0") in ("", "0") and find_spec("mezha.framing._native") is not None
 
 if TYPE_CHECKING or not accelerated:
-    from mezha.framing._plain import Buffer, Outgoing, delimited_kernel, length_kernel, varint_run
+    from mezha.framing._plain import (
+        Buffer,
+        Outgoing,
+        delimited_kernel,
+        fixed_kernel,
+        length_kernel,
+        netstring_run,
+        varint_run,
+    )
 else:
-    from mezha.framing._native import Buffer, Outgoing, delimited_kernel, length_kernel, varint_run
+    from mezha.framing._native import (
+        Buffer,
+        Outgoing,
+        delimited_kernel,
+        fixed_kernel,
+        length_kernel,
+        netstring_run,
+        varint_run,
+    )

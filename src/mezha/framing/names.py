@@ -27,8 +27,6 @@ r"""The string form of each framing, for the command line and for configuration.
 ``mysql``               ``MySql``
 ``kafka``               ``Kafka``
 ``bgp``                 ``Bgp``
-``skip:lines``          ``Skipping`` another one
-``resync:delimited:a``  ``Resyncing`` another one
 ``syslog``              ``Syslog``; ``syslog:lines`` writes a line feed behind instead of a count in front
 ``content-length``      ``ContentLength``
 ``mllp``                ``Mllp``
@@ -38,6 +36,8 @@ r"""The string form of each framing, for the command line and for configuration.
 ``memcached``           ``Memcached``
 ``nats``                ``Nats``
 ``dot-stuffed``         ``DotStuffed``
+``skip:lines``          ``Skipping`` another one
+``resync:delimited:a``  ``Resyncing`` another one
 ``checked:crc32:lines`` ``Checked`` another one, with a checksum of that name
 ======================  ==================================================================================
 

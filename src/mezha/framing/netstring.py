@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from mezha.errors import FramingError
 from mezha.framing.digits import IN_LENGTH, leading, past
-from mezha.framing.frame import Data, Frame, Garbage, Need, Recover
+from mezha.framing.frame import Data, Frame, Garbage, Need, Recover, Run
+from mezha.framing.kernels import netstring_run
 from mezha.framing.optionless import Optionless
 
 __all__ = ["Netstring"]
@@ -47,6 +48,10 @@ class Netstring(Optionless):
         if buffer[stop] != _COMMA:
             raise FramingError(f"a netstring of {size} bytes must end with a comma, and ends with 0x{buffer[stop]:02x}")
         return Frame(start, stop, stop + 1)
+
+    def run(self) -> Run:
+        """Return the kernel."""
+        return netstring_run
 
     def past_too_large(self) -> Recover:
         """Return what believes the length."""

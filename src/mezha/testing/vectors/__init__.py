@@ -16,6 +16,8 @@ One file for each framing, ``mezha/testing/vectors/NAME.json``. Bytes are writte
           "then": "TruncatedMessage",       what comes behind them when the stream ends there
           "rest": "7477",                   what is left of it then
           "skipped": 0,                     how many of its bytes belong to no message, and may stand there
+          "forgiven": [],                   the faults that a framing passes over that forgives, by the names below
+          "dropped": 0,                     how many bytes were lost to them
           "encodes": false                  whether these messages, written one behind the other, are this stream
         }
       ],
@@ -31,8 +33,9 @@ One file for each framing, ``mezha/testing/vectors/NAME.json``. Bytes are writte
 - ``FramingError``: what follows cannot be a message, whatever comes behind it;
 - ``MessageTooLarge``: what follows is a message over the limit.
 
-An error is known from no more than these bytes, before the stream ends. ``rest``, ``skipped`` and ``encodes`` are left
-out where they are empty, 0 and false. What is ``refused`` is a message that cannot be sent in that framing.
+An error is known from no more than these bytes, before the stream ends. ``rest``, ``skipped``, ``forgiven``,
+``dropped`` and ``encodes`` are left out where they are empty, 0 and false. What is ``refused`` is a message that cannot
+be sent in that framing.
 """
 
 from mezha.testing.vectors.reading import Golden, Refusal, Vector, check_vectors, golden, golden_names

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from mezha.errors import MezhaError
-from mezha.framing import Framing, parse_framing
+from mezha.framing import Forgiving, Framing, parse_framing
 from mezha.testing import cuts
 from mezha.testing.laws import refuses
 
@@ -29,6 +29,8 @@ class Vector:
     then: str
     rest: bytes = b""
     skipped: int = 0
+    forgiven: tuple[str, ...] = ()
+    dropped: int = 0
     encodes: bool = False
 
     def __post_init__(self) -> None:
@@ -36,7 +38,9 @@ class Vector:
             raise ValueError(f"{self.name}: then is one of {', '.join(_THEN)}, not {self.then!r}")
         if (self.then == "TruncatedMessage") != bool(self.rest):
             raise ValueError(f"{self.name}: a rest is what is left of a TruncatedMessage")
-        if self.encodes and self.then != "end":
+        if self.dropped and not self.forgiven:
+            raise ValueError(f"{self.name}: bytes are dropped only for faults that are forgiven")
+        if self.encodes and (self.then != "end" or self.forgiven):
             raise ValueError(f"{self.name}: only whole messages can have been encoded")
 
 
@@ -111,21 +115,31 @@ def _with_bytes(read: dict[str, Any]) -> dict[str, Any]:
         read[key] = bytes.fromhex(read[key])
     if "messages" in read:
         read["messages"] = tuple(map(bytes.fromhex, read["messages"]))
+    if "forgiven" in read:
+        read["forgiven"] = tuple(read["forgiven"])
     return read
 
 
-#: Messages; what comes behind them; if that is no fault, what was left at the end, and skipped on the way.
-_Outcome = tuple[tuple[bytes, ...], str, bytes, int]
+class _Outcome(NamedTuple):
+    messages: tuple[bytes, ...]
+    then: str
+    rest: bytes
+    skipped: int
+    forgiven: tuple[str, ...]
+    dropped: int
 
 
 def _expected(vector: Vector) -> _Outcome:
-    return vector.messages, vector.then, vector.rest, vector.skipped
+    return _Outcome(*(getattr(vector, name) for name in _Outcome._fields))
 
 
 def _read(framing: Framing, limit: int, cutting: Sequence[bytes]) -> _Outcome:
     decoder = framing.decoder(limit=limit)
     messages: list[bytes] = []
-    rest = b""
+    forgiven: list[str] = []
+    then, rest = "end", b""
+    if isinstance(decoder, Forgiving):
+        decoder.tell = lambda error: forgiven.append(type(error).__name__)
     try:
         for piece in cutting:
             decoder.feed(piece)
@@ -133,8 +147,10 @@ def _read(framing: Framing, limit: int, cutting: Sequence[bytes]) -> _Outcome:
         rest = decoder.unused()
         decoder.feed(b"")
         messages += decoder
+        rest = decoder.unused()
     except MezhaError as error:
         then = type(error).__name__
-        late = decoder.ended and then != "TruncatedMessage"
-        return tuple(messages), then + ", but only at the end" * late, rest, decoder.skipped
-    return tuple(messages), "end", rest, decoder.skipped
+        if decoder.ended and then != "TruncatedMessage":
+            then += ", but only at the end"
+    dropped = decoder.dropped if isinstance(decoder, Forgiving) else 0
+    return _Outcome(tuple(messages), then, rest, decoder.skipped, tuple(forgiven), dropped)
