@@ -54,6 +54,10 @@ def test_a_block_of_nothing_at_the_end_is_read(written: bytes, message: bytes) -
     assert framing.encode(message) == (written[:-1], b"\0")
 
 
+def test_what_was_looked_at_is_not_looked_at_again() -> None:
+    assert split(b"\2\0\0\0" + b"a", 100, (4, 6, 5)) == Need(6, (5, 6, 5))
+
+
 def test_zeros_are_no_messages() -> None:
     assert split(b"\0") == Skip(1)
     assert split(b"\0\0\0\2a") == Skip(3)

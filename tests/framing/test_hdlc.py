@@ -99,6 +99,10 @@ def test_any_byte_may_be_escaped(stuffed: str, message: bytes) -> None:
     laws.check_any_cut(bare, wire * 2, len(message))
 
 
+def test_what_was_looked_at_is_not_looked_at_again() -> None:
+    assert bare.split(bytearray(b"a~\x7d~" + b"b"), 100, (4, 3)) == Need(6, (5, 4))
+
+
 def test_flags_fill_pauses_and_may_be_shared() -> None:
     assert split("7e") == Skip(1)
     assert split("7e 7e 7e 61") == Skip(3)

@@ -25,6 +25,7 @@ def test_a_packet_stays_as_it_is() -> None:
     assert framing.encode(PUBLISH[:1], PUBLISH[1:3], PUBLISH[3:]) == (PUBLISH[:1], PUBLISH[1:3], PUBLISH[3:])
     assert split(PUBLISH + PUBLISH) == Frame(0, len(PUBLISH), len(PUBLISH))
     assert split(b"\xc0\0") == Frame(0, 2, 2)  # PINGREQ
+    assert split(PUBLISH, len(PUBLISH)) == Frame(0, len(PUBLISH), len(PUBLISH))
     large = bytes.fromhex("30 80 80 80 01"), bytearray(1 << 21)
     assert framing.encode(*large)[1] is large[1]
 
@@ -71,9 +72,10 @@ def test_a_remaining_length_and_how_it_is_written(length: int, written: str) -> 
 )
 def test_what_is_no_packet(header: str, text: str) -> None:
     wrong = bytes.fromhex(header)
-    with pytest.raises(FramingError) as caught:
-        split(wrong)
-    assert str(caught.value) == text
+    for behind in (b"", b"more"):
+        with pytest.raises(FramingError) as caught:
+            split(wrong + behind)
+        assert str(caught.value) == text
     laws.check_any_cut(framing, PUBLISH + wrong, 100)
     with pytest.raises(LocalProtocolError) as refused:
         framing.encode(wrong)

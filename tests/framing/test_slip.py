@@ -58,6 +58,10 @@ def test_the_search_goes_on_where_it_stopped(data: bytes, resume: tuple[int, int
     assert split(data + rest + END, 100, resume) == split(data + rest + END)
 
 
+def test_what_was_looked_at_is_not_looked_at_again() -> None:
+    assert split(b"a\xc0\xdb!" + b"b", 100, (4, 3)) == Need(6, (5, 4))
+
+
 def test_the_limit_counts_the_message_and_not_its_stuffing() -> None:
     assert split(b"\xdb\xdc" * 3 + END, 3) == Frame(0, 6, 7, END * 3)
     assert split(b"\xdb\xdc" * 3 + ESC, 3) == Need(8, (6, 3))

@@ -75,9 +75,11 @@ def test_parts_come_back_as_they_are() -> None:
 
 
 def test_a_length_of_64_bits_cannot_be_written() -> None:
+    assert framing.encode(b"\x82", Vast(2**63 - 1))[0] == b"\x82\x7f\x7f" + b"\xff" * 7
     with pytest.raises(LocalProtocolError) as caught:
         framing.encode(b"\x82", Vast(2**63 - 1), b"x")
     assert str(caught.value) == f"a payload of {2**63} bytes does not fit a length of 63 bits: nothing was sent"
+    assert (caught.value.size, caught.value.limit) == (2**63 + 1, 2**63)
 
 
 def test_the_mask_follows_from_the_payload_and_a_secret() -> None:

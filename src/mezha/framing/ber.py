@@ -113,8 +113,7 @@ class Ber(Framing):
             return Garbage(0, resume)
         if element.length is None:
             return Garbage(element.start, resume + 1)
-        ends = _ends(buffer, 0, element) if resume else False
-        return Garbage(element.start + element.length, resume - ends)
+        return Garbage(element.start + element.length, resume - _ends(buffer, 0, element))
 
     @classmethod
     def parse(cls, options: Sequence[str]) -> Self:
