@@ -79,8 +79,8 @@ def test_each_message_is_received_once_or_told_of(steps: list[str]) -> None:
     taken += line.far.take(1000)
     line.near.close()
     line.settle()
-    ending, loss = client.left(line.near.ending)
-    assert loss is None
+    ending, nothing = client.left(line.near.ending)
+    assert nothing is None
     assert taken == sorted(set(taken)), "one came twice, or not in order"
     assert set(sent) == {*taken, *unknown}
     assert ending == Ending("closed", 0, "", False, len(sent), len(sent) - len(unknown), 0)
@@ -198,8 +198,8 @@ def test_what_a_connection_raises_matters_only_if_there_is_no_other() -> None:
     client = carrier()
     for error in (ConnectionLost(), ClosedByPeer(code=1), ClosedByUs()):
         assert client.goes_on(error)
-    for error in (ClosedByPeer(), HandshakeError()):
-        assert not client.goes_on(error)
+    for over in (ClosedByPeer(), HandshakeError()):
+        assert not client.goes_on(over)
     client.closed = True
     assert not client.goes_on(ConnectionLost())
 
