@@ -1,6 +1,7 @@
 """Both ends of a client that connects again: a server that comes and goes, and a client of any flavour."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -137,8 +138,8 @@ class Flavour:
             await self.call(peer.close)
 
     async def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        result = function(*arguments, **options)
-        return await result if isinstance(result, Awaitable) else result
+        result: Any = function(*arguments, **options)
+        return await result if inspect.isawaitable(result) else result
 
 
 class Blocking(Flavour):

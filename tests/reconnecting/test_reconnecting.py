@@ -109,7 +109,7 @@ def test_a_server_that_is_started_again_is_found_again(flavour: Flavour, orderly
         far = Far(echo=True)
         await far.start()
         async with flavour.connect(far.port) as client:
-            sent = []
+            sent: list[bytes] = []
             for number in range(3):
                 for message in (b"%d a" % number, b"%d b" % number):
                     await client.send(message)

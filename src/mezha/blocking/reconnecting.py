@@ -535,7 +535,7 @@ def _left(deadline: float | None) -> float:
 
 def _holds(peer: Peer) -> bool:
     """Say whether something may still be received of it."""
-    return peer._talk().session.stats.waiting > 0
+    return peer.stats.waiting > 0
 
 
 def _cut(peer: Peer) -> None:

@@ -24,11 +24,7 @@ def why(ending: Ending, error: Exception | None = None) -> str:
 
 def delivery(ending: Ending) -> str:
     """Say what became of the messages that were sent."""
-    number = counted(ending.sent)
-    if ending.delivered is None:
-        told = f"of {number} nobody knows how many were delivered" if ending.sent else "no message was sent"
-    else:
-        told = f"{ending.delivered} of {number} delivered"
+    told = f"{ending.delivered} of {counted(ending.sent)} delivered" if ending.sent else "no message was sent"
     return told + f", {ending.never_sent} never sent" * bool(ending.never_sent)
 
 
