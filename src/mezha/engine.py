@@ -182,9 +182,9 @@ class Engine(ABC):
         """Return the bytes that arrived and were not handed out in messages."""
 
     @property
+    @abstractmethod
     def forgiven(self) -> int:
         """How many faults of the peer were passed over so far, since the framing forgives them."""
-        return 0
 
 
 class Framed(Engine):

@@ -53,7 +53,7 @@ def test_the_server_tells_how_a_connection_ended(start: Start) -> None:
     server.notice()  # that the messages are another's
     lost = server.notice()
     assert " was lost, after 1 message: " in lost
-    assert lost.endswith("; to it: of 1 message nobody knows how many were delivered")
+    assert lost.endswith("; to it: 0 of 1 message delivered, 1 unknown")
 
 
 def test_requests(start: Start) -> None:

@@ -492,6 +492,7 @@ def test_numbers_and_endings_are_values() -> None:
     pair = Pair()
     pair.left.send(b"abc")
     pair.flow()
+    assert pair.left.forgiven == 0
     assert pair.left.stats == Stats(
         messages_sent=1,
         messages_received=0,

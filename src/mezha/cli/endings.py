@@ -25,6 +25,7 @@ def why(ending: Ending, error: Exception | None = None) -> str:
 def delivery(ending: Ending) -> str:
     """Say what became of the messages that were sent."""
     told = f"{ending.delivered} of {counted(ending.sent)} delivered" if ending.sent else "no message was sent"
+    told += f", {ending.unknown} unknown" * bool(ending.unknown and ending.how != "closed")
     return told + f", {ending.never_sent} never sent" * bool(ending.never_sent)
 
 

@@ -148,6 +148,11 @@ class Session(Conversation, Engine):
         """Return nothing: a session is more than its bytes, and nobody can take over in the middle of it."""
         return b""
 
+    @property
+    def forgiven(self) -> int:
+        """Forgive nothing."""
+        return 0
+
     # -- sending ------------------------------------------------------------------------------------------------------
 
     def clear(self, size: int) -> bool:
