@@ -130,3 +130,23 @@ class LifeOfALedger(RuleBasedStateMachine):
 
 
 TestLifeOfALedger = LifeOfALedger.TestCase
+
+
+def test_each_message_is_in_one_class() -> None:
+    ledger = Ledger(100, 100)
+    for message in (b"one", b"two", b"six", b"ten"):
+        ledger.add(message)
+    assert [ledger.next() for _ in range(3)] == [b"one", b"two", b"six"]
+    ledger.confirm(1)
+    cause = ConnectionLost("gone")
+    loss = ledger.lose(cause, sent=2, delivered=1, resend=False, final=False)
+    assert (loss.unknown, loss.never_sent) == ((b"two",), (b"six", b"ten"))
+    assert ledger.next() == b"six"
+    again = ledger.lose(cause, sent=1, delivered=0, resend=True, final=False)
+    assert (again.unknown, again.never_sent) == ((b"six",), (b"ten",))
+    assert [ledger.next(), ledger.next()] == [b"six", b"ten"]
+    refused = ledger.refuse(ValueError("too large"))
+    assert refused.never_sent == (b"ten",)
+    last = ledger.lose(cause, sent=1, delivered=0, resend=True, final=True)
+    assert (last.unknown, last.final) == ((b"six",), True)
+    assert ledger.ending(Ending("lost", 0, "", False, 1, 0, 0)).how == "lost"

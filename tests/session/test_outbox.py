@@ -402,3 +402,20 @@ def test_what_was_not_handed_over_is_forgotten() -> None:
     assert (outbox.sent, outbox.unsent, outbox.said) == (1, 2, True)
     outbox.clear(Close(5, 6, "too late"))
     assert collected(outbox) == []
+
+
+def test_what_the_peer_says_it_took_is_delivered() -> None:
+    outbox = Outbox(1000, 1000)
+    outbox.message(b"one")
+    outbox.message(b"two")
+    outbox.failure(Failure(1, 9, "given up"))
+    assert len(collected(outbox)) == 3
+    assert outbox.delivered == 0
+    outbox.hear_taken(1)
+    assert outbox.delivered == 1
+    with pytest.raises(RemoteProtocolError, match="took 0 messages, and said 1 before"):
+        outbox.hear_taken(0)
+    with pytest.raises(RemoteProtocolError, match="took 3 messages, and 2 were sent"):
+        outbox.hear_taken(3)
+    outbox.limit(2)
+    assert not outbox.push(b"abc")

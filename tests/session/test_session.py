@@ -521,3 +521,20 @@ def test_a_hello_may_be_shared() -> None:
     for session in (first, second):
         session.begin(0.0)
     assert b"".join(first.outgoing()) == b"".join(second.outgoing())
+
+
+def test_what_a_client_that_connects_again_asks_of_it() -> None:
+    pair = Pair()
+    assert pair.left.trouble is None
+    pair.left.send(b"abc")
+    pair.flow()
+    assert pair.left.greeted
+    assert pair.right.take(1) == [b"abc"]
+    assert pair.left.delivered == 0
+    pair.left.probe()
+    pair.flow()
+    assert pair.left.delivered == 1
+    pair.left.close()
+    assert pair.left.over
+    assert isinstance(pair.left.trouble, ClosedByUs)
+    pair.left.probe()

@@ -117,11 +117,6 @@ class Outbox:
 
     # -- what is added ------------------------------------------------------------------------------------------------
 
-    def meet(self, largest: int, credit: int) -> None:
-        """Go by what the peer says in its HELLO: messages of so many bytes at most, and so much more credit."""
-        self._ready.narrow(largest)
-        self.grant(credit)
-
     def greet(self, parts: Sequence[Data]) -> None:
         """Add what goes before everything."""
         self._ready.put(parts)
