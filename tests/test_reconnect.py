@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, FramingError, HandshakeError
-from mezha.reconnect import Attempts, Reconnect, mends
+from mezha.reconnect import Attempts, Loss, Reconnect, mends, require_protocol
 
 CHANCE = st.floats(0, 1)
 POLICIES = st.builds(
@@ -112,3 +112,19 @@ def test_what_another_connection_mends(error: Exception, mended: bool) -> None:
 def test_what_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Reconnect(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_loss_is_told_in_a_line() -> None:
+    loss = Loss(ConnectionLost("reset"), 3, (b"a",), (b"b", b"c"))
+    assert str(loss).startswith("reset; messages: 3 delivered, ")
+    assert "which go out over the next connection" in str(loss)
+    assert "nor will be" in str(Loss(ConnectionLost(), 0, (), (b"b",), final=True))
+
+
+def test_it_needs_the_protocol_and_a_reason() -> None:
+    require_protocol(None, None, "lines")
+    require_protocol(Reconnect(), print, None)
+    with pytest.raises(TypeError, match="needs the mezha protocol"):
+        require_protocol(Reconnect(), None, "lines")
+    with pytest.raises(TypeError, match="give reconnect=Reconnect"):
+        require_protocol(None, print, None)
