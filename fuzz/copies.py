@@ -9,6 +9,8 @@ from unittest.mock import patch
 
 from mezha.engine import Framed
 from mezha.framing import Framing, kernels, parse_framing
+from mezha.limits import Limits
+from mezha.session import Session
 
 __all__ = ["COPIES", "Copy"]
 
@@ -18,6 +20,8 @@ class Copy(NamedTuple):
 
     parse_framing: Callable[[str], Framing]
     framed: type[Framed]
+    session: type[Session]
+    limits: type[Limits]
 
 
 def _plain() -> Copy:
@@ -25,8 +29,13 @@ def _plain() -> Copy:
     with patch.dict(sys.modules), patch.dict(os.environ, MEZHA_PURE="1"):
         for name in [name for name in sys.modules if name.split(".")[0] == "mezha"]:
             del sys.modules[name]
-        return Copy(import_module("mezha.framing").parse_framing, import_module("mezha.engine").Framed)
+        return Copy(
+            import_module("mezha.framing").parse_framing,
+            import_module("mezha.engine").Framed,
+            import_module("mezha.session").Session,
+            import_module("mezha.limits").Limits,
+        )
 
 
 #: Both copies where mezha is compiled; where it is not, the plain one alone.
-COPIES = [Copy(parse_framing, Framed), *([_plain()] if kernels.accelerated else [])]
+COPIES = [Copy(parse_framing, Framed, Session, Limits), *([_plain()] if kernels.accelerated else [])]

@@ -52,8 +52,8 @@ class Timeouts:
     #: In the mezha protocol: a peer that has been silent for twice as long is given up. It is asked before, twice in
     #: this time. 1 second or more, or ``None``.
     heartbeat: float | None = 20.0
-    #: Finishing a message after its first byte, before what ``min_rate`` adds. Not in the mezha protocol, where a peer
-    #: that is inside a message for long is heard all the same.
+    #: Finishing a message after its first byte, before what ``min_rate`` adds. In the mezha protocol it is a frame that
+    #: has so long; a message in pieces may take as long as it likes.
     message: float | None = 10.0
     #: Bytes a second that keep an unfinished message alive beyond ``message``.
     min_rate: float = 1024.0

@@ -573,16 +573,6 @@ def test_any_order_of_push_and_put_and_collect(
         assert outgoing.size == sum(map(len, put))
 
 
-def test_a_narrower_limit_holds_for_what_is_pushed(twin: ModuleType) -> None:
-    outgoing = twin.Outgoing(LengthPrefixed(2), 10, 1000)
-    outgoing.narrow(20)  # which is no narrower
-    assert outgoing.push(b"x" * 10)
-    outgoing.narrow(4)
-    assert not outgoing.push(b"x" * 5)
-    assert outgoing.push(b"x" * 4)
-    assert outgoing.size == 18
-
-
 @given(credit=st.integers(0, 30), messages=st.lists(st.binary(max_size=12), max_size=8))
 def test_what_is_spent_is_within_the_credit(twin: ModuleType, credit: int, messages: list[bytes]) -> None:
     framing = LengthPrefixed(2, strip=3, fixed=b"!")

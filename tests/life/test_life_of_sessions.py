@@ -1,11 +1,22 @@
 """The life of a session in virtual time: anything, in any order, on either side, against a model of what is owed."""
 
-from hypothesis import settings
+from typing import ClassVar
+
+import pytest
+from faulty_sessions import FAULTY, Faulty
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from life.parties import Party
 
-from mezha import ClosedByUs, Limits, Timeouts
+from mezha import ClosedByUs, Limits, MezhaError, Timeouts
 from mezha.session import Session
 from mezha.testing import Line, Wire
 
@@ -44,12 +55,15 @@ def lines() -> st.SearchStrategy[Line]:
 class LifeOfSessions(RuleBasedStateMachine):
     """Two sessions over a wire."""
 
+    #: What they are.
+    kind: ClassVar[type[Session]] = Session
+
     @initialize(
         line=lines(), back=lines(), seed=st.integers(0, 9), beats=st.tuples(*[st.sampled_from((None, 20.0, 60.0))] * 2)
     )
     def begin(self, line: Line, back: Line, seed: int, beats: tuple[float | None, float | None]) -> None:
         left, right = (
-            Session(limits=LIMITS, timeouts=Timeouts(heartbeat=beat, message=None, handshake=None)) for beat in beats
+            self.kind(limits=LIMITS, timeouts=Timeouts(heartbeat=beat, message=None, handshake=None)) for beat in beats
         )
         self.wire = Wire(left, right, line, back, seed=seed)
         self.parties = (Party("left", left, self.wire.left), Party("right", right, self.wire.right))
@@ -238,3 +252,16 @@ class LifeOfSessions(RuleBasedStateMachine):
 
 LifeOfSessions.TestCase.settings = settings(stateful_step_count=40)
 TestLifeOfSessions = LifeOfSessions.TestCase
+
+
+@pytest.mark.parametrize("kind", FAULTY, ids=lambda kind: kind.__name__)
+def test_what_is_wrong_is_noticed(kind: type[Faulty]) -> None:
+    class Life(LifeOfSessions):
+        pass
+
+    Life.kind = kind
+    quickly = settings(
+        stateful_step_count=40, max_examples=200, derandomize=True, database=None, phases=[Phase.generate]
+    )
+    with pytest.raises((AssertionError, MezhaError, KeyError)):
+        run_state_machine_as_test(Life, settings=quickly)

@@ -192,6 +192,7 @@ class LifeOfAnInbox(RuleBasedStateMachine):
         assert self.spent - self.freed == self.inbox.size
         assert self.inbox.count == self.count
         assert self.inbox.empty == (not any(came.whole for came in self.here) and self.read is None)
+        assert self.inbox.vacant == (self.inbox.empty and not self.arriving and not self.skipping)
         if self.inbox.idle():
             assert self.inbox.size == 0
             assert self.inbox.empty

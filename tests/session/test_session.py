@@ -340,6 +340,26 @@ def test_where_requests_are_not_answered() -> None:
     assert (event.id, event.outcome.code) == (number, Code.NO_HANDLER)
 
 
+def test_what_was_delivered_is_known_before_the_end_to_who_asks() -> None:
+    pair = Pair(opened=False)
+    assert (pair.left.greeted, pair.left.over, pair.left.trouble, pair.left.delivered) == (False, False, None, 0)
+    pair.flow()
+    for _ in range(3):
+        pair.left.send(b"abc")
+    pair.flow()
+    assert pair.right.take(2) == [b"abc"] * 2
+    pair.left.probe()
+    pair.flow()
+    assert (pair.left.greeted, pair.left.delivered) == (True, 2)
+    assert list(pair.left.events) == []
+    pair.left.close()
+    pair.left.probe()
+    trouble = pair.left.trouble
+    assert isinstance(trouble, ClosedByUs)
+    assert trouble is not pair.left.trouble
+    assert pair.left.over
+
+
 def test_pings_measure_the_way_there_and_back() -> None:
     pair = Pair()
     numbers = [pair.left.ping(pair.now) for _ in range(100)]

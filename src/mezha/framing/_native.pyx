@@ -741,10 +741,6 @@ cdef class Outgoing:
     def __dealloc__(self):
         Py_CLEAR(self.small)
 
-    def narrow(self, largest):
-        """Let ``push`` and ``spend`` take no message of more bytes than this, from now on."""
-        self.most = min(largest, self.most)
-
     def push(self, message):
         """Encode a message, if that is easy, and say whether it was."""
         return self._push(message, PY_SSIZE_T_MAX) >= 0

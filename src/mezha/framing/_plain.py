@@ -434,10 +434,6 @@ class Outgoing:
         #: Nothing is pushed any more.
         self.shut = False
 
-    def narrow(self, largest: int) -> None:
-        """Let ``push`` and ``spend`` take no message of more bytes than this, from now on."""
-        self._largest = min(largest, self._largest)
-
     def push(self, message: object) -> bool:
         """Encode a message, if that is easy, and say whether it was."""
         if self.shut or type(message) is not bytes or len(message) > self._largest or self.size >= self._high:

@@ -24,7 +24,6 @@ from mezha.session.frames import (
     Cancel,
     Close,
     Code,
-    Counted,
     Drop,
     End,
     Failure,
@@ -77,7 +76,6 @@ class Conversation:
     __slots__ = (
         "_answers",
         "_bytes_received",
-        "_bytes_sent",
         "_exchange",
         "_grant",
         "_heartbeat",
@@ -107,7 +105,6 @@ class Conversation:
         self._outbox = Outbox(ours.max_message, limits.outbox)
         self._answers = answers
         self._bytes_received = 0
-        self._bytes_sent: int = 0
         self._exchange: Exchange | None = None
         #: What was last received was messages and nothing else, and the peer does not close: nothing is to be done.
         self.plain = False
@@ -281,7 +278,7 @@ class Conversation:
         grant.free(inbox.freed())
         if life.receiving:
             if credit := grant.due():
-                self._outbox.control(Counted(Kind.CREDIT, credit))
+                self._outbox.give(credit)
             inbox.allow(grant.missing)
         elif life.goodbyes.theirs and not life.goodbyes.ours:
             inbox.allow(0)  # the last message is to be seen when it goes

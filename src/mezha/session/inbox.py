@@ -103,6 +103,11 @@ class Inbox:
         """Whether no whole message is here, and no stream is open."""
         return not (self._buffer.buffered or self._large or self._reading)
 
+    @property
+    def vacant(self) -> bool:
+        """Whether nothing at all is here."""
+        return not (self._buffer.buffered or self._large or self._reading or self._arriving)
+
     def idle(self) -> bool:
         """Say whether there is nothing to take, nor an end, nor anything that would be given back."""
         return (
@@ -210,8 +215,14 @@ class Inbox:
                 break
             messages += run
         if not messages:
-            self._want()
+            self.want()
         return messages
+
+    def want(self) -> None:
+        """Note that somebody waits for the next message, whatever it is."""
+        self._wanted = True
+        if self._arriving:
+            self._free(self._arriving)
 
     def open_stream(self) -> bool:
         """Open the next message as a stream; return False if nothing of it is here.
@@ -285,11 +296,6 @@ class Inbox:
     def _before_large(self) -> int:
         """Return how many bytes of frames stand in front of the next large message."""
         return self._large[0].place - self._fed + self._buffer.buffered if self._large else sys.maxsize
-
-    def _want(self) -> None:
-        self._wanted = True
-        if self._arriving:
-            self._free(self._arriving)
 
     def _free(self, assembly: Assembly) -> None:
         self._freed += assembly.held

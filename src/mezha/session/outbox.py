@@ -1,6 +1,7 @@
 """The outbox: what is to be sent, and in which order."""
 
 from collections.abc import Sequence
+from struct import Struct
 
 from mezha.errors import LocalProtocolError, RemoteProtocolError
 from mezha.framing import Data
@@ -14,6 +15,7 @@ __all__ = ["Outbox"]
 
 #: Bytes of pieces handed over at once: whatever is urgent has no more than so many in front of it, and one piece.
 _AT_ONCE = 64 << 10
+_CREDIT = Struct(">IBQ").pack
 _GIVEN_UP = Drop(Code.CANCELLED, "the stream was not ended")
 
 
@@ -40,6 +42,7 @@ class Outbox:
         "_sent",
         "_silent",
         "_taken",
+        "bytes_sent",
         "handed_over",
         "push",
         "said",
@@ -60,6 +63,8 @@ class Outbox:
         self._pong: Pong | None = None
         self._last: Close | None = None  # goes when nothing else is left
         self._silent = False  # it has gone: nothing may follow
+        #: Bytes that have been handed over.
+        self.bytes_sent = 0
         #: The last frame has been handed over.
         self.said = False
         #: Questions and answers of which the last piece was handed over: to be taken out from here.
@@ -125,6 +130,11 @@ class Outbox:
         """Add a frame that overtakes all that waits."""
         if not self._silent:
             self._ready.put(encode_frame(frame))
+
+    def give(self, credit: int) -> None:
+        """Add a CREDIT, as ``control`` does, and quicker."""
+        if not self._silent:
+            self._ready.put((_CREDIT(9, Kind.CREDIT, credit),))
 
     def pong(self, frame: Pong) -> None:
         """Answer a PING; of those that come before the answer has gone, the last."""
@@ -273,13 +283,13 @@ class Outbox:
         self._lent += credit
         return credit
 
-    def settle(self, credit: int, count: int) -> int:
-        """Take back what is left of the credit lent; return how much was spent, for so many messages."""
-        spent, self._lent = self._lent - credit, 0
+    def settle(self, credit: int, count: int) -> None:
+        """Take back what is left of the credit lent; so many messages were sent for the rest."""
+        self.bytes_sent += self._lent - credit
+        self._lent = 0
         self.grant(credit)
         self._ready.count += count
         self._sent += count
-        return spent
 
     def collect(self) -> list[Data]:
         """Hand over what is ready, and some pieces of what waits."""
@@ -288,10 +298,11 @@ class Outbox:
             self._pong = None
         if self._backlog:
             self._move(self._backlog)
-        parts = self._ready.collect()
-        self._sent = self._ready.count
+        ready = self._ready
+        self.bytes_sent += ready.size
+        self._sent = ready.count
         self.said = self._silent
-        return parts
+        return ready.collect()
 
     # -- below --------------------------------------------------------------------------------------------------------
 

@@ -104,7 +104,7 @@ class Session(Conversation, Engine):
             messages_received=inbox.count,
             requests_sent=sent,
             requests_received=received,
-            bytes_sent=self._bytes_sent,
+            bytes_sent=outbox.bytes_sent,
             bytes_received=self._bytes_received,
             queued=outbox.queued,
             waiting=inbox.size + self._intake.unfinished,
@@ -184,12 +184,12 @@ class Session(Conversation, Engine):
 
     def outgoing(self) -> list[Data]:
         """Hand over what is to be sent; of what is large, a few pieces at a time."""
-        parts = self._outbox.collect()
+        outbox = self._outbox
+        parts = outbox.collect()
         if parts:
             self._heartbeat.sent = True
-            self._bytes_sent += sum(map(len, parts))
-        if self._outbox.handed_over:
-            handed_over, self._outbox.handed_over = self._outbox.handed_over, None
+        if outbox.handed_over:
+            handed_over, outbox.handed_over = outbox.handed_over, None
             self._talk.gone(handed_over)
         return parts
 
@@ -209,7 +209,7 @@ class Session(Conversation, Engine):
 
     def settle(self, credit: int, count: int) -> None:
         """Take back what is left of the credit lent; so many messages were sent for the rest."""
-        self._bytes_sent += self._outbox.settle(credit, count)
+        self._outbox.settle(credit, count)
 
     def begin_stream(self) -> None:
         """Begin a message that is sent piece by piece, when one of more than 65 536 bytes is ``clear``.
@@ -256,11 +256,16 @@ class Session(Conversation, Engine):
 
     def take(self, count: int = 1) -> list[bytes]:
         """Hand out up to ``count`` messages."""
-        self._life.check_taking()
-        messages = self._inbox.take(count)
+        life, inbox = self._life, self._inbox
+        life.check_taking()
+        if inbox.vacant:  # then nothing has left that is to be accounted for: before that, pop() stops
+            inbox.want()
+            life.check_waiting()
+            return []
+        messages = inbox.take(count)
         self._account()
         if not messages:
-            self._life.check_waiting()
+            life.check_waiting()
         return messages
 
     def open_stream(self) -> bool:
