@@ -315,8 +315,9 @@ def test_a_peer_that_closes_in_order_means_it(flavour: Flavour) -> None:
             await until(lambda: far.peers)
             peer = far.peers[0]
             await peer.send(b"bye")
-            await peer.close(300, "enough")
+            closing = asyncio.ensure_future(peer.close(300, "enough"))
             assert await client.recv() == b"bye"
+            await closing
             for call in (client.recv(), client.send(b"0"), client.request(b"2+2")):
                 with pytest.raises(ClosedByPeer, match="enough"):
                     await call
