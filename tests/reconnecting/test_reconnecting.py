@@ -449,6 +449,7 @@ def test_try_send_and_iterating(flavour: Flavour) -> None:
             async def iterate() -> list[bytes]:
                 return [message async for message in client.peer]
 
+            await client.ping()
             assert await client.call("try_send", b"0")
             await client.ping()
             iterating = asyncio.ensure_future(client.run(iterate))

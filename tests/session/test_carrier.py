@@ -69,6 +69,7 @@ def test_each_message_is_received_once_or_told_of(steps: list[str]) -> None:
             line.cut()
             assert client.look()
             loss = client.lost(0.0)
+            assert loss
             assert not loss.final
             unknown += loss.unknown
             line = Line()
@@ -122,6 +123,7 @@ def test_it_is_open_until_it_gives_up() -> None:
     assert not client.connected
     assert not client.probe()
     loss = client.lost(1.0)
+    assert loss
     assert (loss.never_sent, loss.final) == ((b"waits",), False)
     refused = ConnectionRefusedError(111, "refused")
     last = client.failed(refused, 2.0)
@@ -167,6 +169,7 @@ def test_a_peer_that_closes_in_order_ends_it_and_one_that_goes_away_does_not() -
         line.settle()
         assert client.look()
         loss = client.lost(0.0)
+        assert loss
         assert isinstance(loss.cause, ClosedByPeer)
         assert loss.unknown == (b"0",)
         assert (loss.resent, not loss.final, client.more()) == (goes_on, goes_on, goes_on)
@@ -190,6 +193,7 @@ def test_what_is_left_when_one_closes_is_told() -> None:
     assert loss
     assert (loss.unknown, loss.never_sent, loss.final) == ((b"0",), (b"1",), True)
     assert (ending.sent, ending.delivered, ending.never_sent) == (1, 0, 1)
+    assert client.lost(0.0) is None
     with pytest.raises(ClosedByUs):
         client.check()
 
