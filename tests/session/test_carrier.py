@@ -1,7 +1,7 @@
 """The carrier, in virtual time: over connections that break anywhere, each message is received once, or told of."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, HandshakeError, Limits, LocalProtocolError, Loss, Reconnect
@@ -41,9 +41,11 @@ def carrier(**policy: object) -> Carrier:
 
 
 #: What happens: a message is accepted, one goes, bytes arrive up or down, the far program takes one, the line is cut.
-STEPS = st.lists(st.sampled_from(("send", "send", "go", "go", "up", "down", "take", "cut")), max_size=60)
+STEPS = st.lists(st.sampled_from(("send", "send", "go", "go", "up", "down", "take", "cut")), min_size=20, max_size=80)
 
 
+@example(["send", "go", "up", "take", "cut"])
+@example(["send", "send", "go", "up", "go", "take", "cut", "down"])
 @given(STEPS)
 def test_each_message_is_received_once_or_told_of(steps: list[str]) -> None:
     client = carrier()
