@@ -15,7 +15,8 @@ class Line:
     """A session of the client's, one of the server's, and the bytes between them, in steps."""
 
     def __init__(self) -> None:
-        self.near, self.far = Session(limits=LIMITS), Session(limits=LIMITS)
+        limits = Limits(max_message=LIMITS.max_message)  # what is to be bounded here is the ledger
+        self.near, self.far = Session(limits=limits), Session(limits=limits)
         for side in (self.near, self.far):
             side.begin(0.0)
 
