@@ -377,6 +377,8 @@ class Reconnecting(Talking, Generic[P]):
             await self._attend()
             async with self._offering:
                 loss = carrier.lost(self._now())
+            if loss is None:  # it was cut on this side meanwhile
+                return
             self._tell(loss)
             if carrier.more() and not self._holds(self._peer):
                 self._leave_behind(self._peer)

@@ -11,7 +11,7 @@ import mezha.asyncio
 import mezha.blocking
 import mezha.trio
 from mezha import Loss, MezhaError, Reconnect
-from mezha.session import Code, Ending
+from mezha.session import Ending
 from mezha.testing.conformance.on_trio import Guest
 
 __all__ = ["FLAVOURS", "QUICK", "Client", "Far"]
@@ -69,10 +69,7 @@ class Far:
 
     async def stop(self) -> None:
         """Stop as one should: say goodbye."""
-        self._server.close()
-        self.killed = True
-        await asyncio.gather(*(peer.close(Code.GOING_AWAY, "the server stops") for peer in self.peers))
-        await self._server.wait_closed()
+        await self._server.stop(0.1)  # but wait for nobody who answers
 
     async def kill(self) -> None:
         """Be gone, without a word."""
@@ -110,6 +107,10 @@ class Client:
     async def close(self) -> Ending:
         ending: Ending = await self._call(self.peer.close)
         return ending
+
+    async def run(self, function: Callable[[], Any]) -> Any:
+        """Call a function where the flavour is at home."""
+        return await self._call(function)
 
     async def call(self, name: str, *arguments: object, **options: object) -> Any:
         """Call whatever else it has."""

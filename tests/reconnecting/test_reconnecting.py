@@ -10,7 +10,17 @@ import pytest
 from reconnecting.far import FLAVOURS, QUICK, Client, Far, Flavour
 from waiting import PATIENCE
 
-from mezha import ClosedByPeer, ClosedByUs, ConnectionLost, Limits, LocalProtocolError, Loss, Reconnect, Timeouts
+from mezha import (
+    ClosedByPeer,
+    ClosedByUs,
+    ConnectionLost,
+    Limits,
+    LocalProtocolError,
+    Loss,
+    Reconnect,
+    SendTimeout,
+    Timeouts,
+)
 from mezha.framing import Lines
 from mezha.testing.chaos import Chaos, Plan, Reset
 
@@ -315,8 +325,9 @@ def test_a_peer_that_closes_in_order_means_it(flavour: Flavour) -> None:
             await until(lambda: far.peers)
             peer = far.peers[0]
             await peer.send(b"bye")
-            await peer.close(300, "enough")
+            closing = asyncio.ensure_future(peer.close(300, "enough"))
             assert await client.recv() == b"bye"
+            await closing
             for call in (client.recv(), client.send(b"0"), client.request(b"2+2")):
                 with pytest.raises(ClosedByPeer, match="enough"):
                     await call
@@ -389,6 +400,158 @@ def test_what_is_here_of_a_lost_connection_is_received_first(flavour: Flavour) -
                     assert await client.recv() == b"0"
             assert [await client.recv(), await client.recv()] == [b"1", b"2"]
         await far.stop()
+
+    run(receive())
+
+
+# -- the rest of what a peer can do ------------------------------------------------------------------------------------
+
+awaited = pytest.mark.parametrize("flavour", [flavour for flavour in FLAVOURS if flavour.name != "blocking"], ids=str)
+
+
+@every_flavour
+def test_it_can_do_what_a_peer_can(flavour: Flavour) -> None:
+    async def talk() -> None:
+        far = Far(echo=True)
+        await far.start()
+        async with flavour.connect(far.port) as client:
+            await client.call("send_many", [b"0", b"1", b"2"])
+            received: list[bytes] = []
+            while len(received) < 3:
+                received += await client.call("recv_many", 2)
+            assert received == [b"0", b"1", b"2"]
+            assert client.peer.remote_address == f"127.0.0.1:{far.port}"
+            assert client.peer.local_address.startswith("127.0.0.1:")
+            assert client.peer.tls is None
+            await client.ping()
+            assert client.peer.connected
+            await client.send(b"3")
+            await until(lambda: far.taken[3:])
+            await far.kill()
+            await until(lambda: client.losses)
+            await far.start()
+            await client.call("send_many", [b"4", b"5"])
+            while received[-1] != b"5":
+                received += await client.call("recv_many")
+        assert set(received) >= {b"0", b"1", b"2", b"4", b"5"}
+        await far.stop()
+
+    run(talk())
+
+
+@awaited
+def test_try_send_and_iterating(flavour: Flavour) -> None:
+    async def talk() -> None:
+        far = Far(echo=True)
+        await far.start()
+        async with flavour.connect(far.port, limits=Limits(outbox=100, max_message=1000)) as client:
+
+            async def iterate() -> list[bytes]:
+                return [message async for message in client.peer]
+
+            await client.ping()
+            assert await client.call("try_send", b"0")
+            await client.ping()
+            iterating = asyncio.ensure_future(client.run(iterate))
+            await until(lambda: far.taken)
+            with pytest.raises(LocalProtocolError):
+                await client.call("try_send", bytes(1001))
+            await client.ping()
+            await far.kill()
+            await until(lambda: client.losses)
+            assert await client.call("try_send", bytearray(99)), "it waits for the next connection"
+            assert not await client.call("try_send", b"too much waits")
+            await far.start()
+            await until(lambda: len(far.taken) == 2)
+            await until(lambda: far.peers)
+            await client.ping()
+            await far.peers[0].close()
+            assert await iterating == [b"0", bytes(99)]
+        await far.stop()
+
+    run(talk())
+
+
+@awaited
+def test_a_cancelled_send_has_sent_nothing(flavour: Flavour) -> None:
+    async def cancel() -> None:
+        far = Far()
+        await far.start()
+        async with flavour.connect(far.port, limits=Limits(outbox=10)) as client:
+            await client.ping()
+            await far.kill()
+            await until(lambda: client.losses)
+            await client.send(b"0" * 10)
+            sending = [asyncio.ensure_future(client.send(message)) for message in (b"1", b"2", b"3")]
+            await asyncio.sleep(0.01)
+            for task in sending[:2]:
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            await far.start()
+            await sending[2]
+            ending = await client.close()
+            assert (ending.sent, ending.delivered) == (2, 2)
+        assert far.taken == [b"0" * 10, b"3"]
+        await far.stop()
+
+    run(cancel())
+
+
+def test_blocking_calls_run_out_of_time() -> None:
+    async def wait() -> None:
+        far = Far()
+        await far.start()
+        async with FLAVOURS[0].connect(far.port, limits=Limits(outbox=10)) as client:
+            await client.ping()
+            with pytest.raises(TimeoutError, match="within 0 s"):
+                await client.call("recv", timeout=0)
+            await far.kill()
+            await until(lambda: client.losses)
+            await client.call("flush")
+            for name in ("request", "ping"):
+                with pytest.raises(TimeoutError, match=r"within 0\.01 s; there was no connection"):
+                    await client.call(name, *([b"2+2"] if name == "request" else []), timeout=0.01)
+            with pytest.raises(TimeoutError, match="within 0 s; there was no connection"):
+                await client.call("recv", timeout=0)
+            with pytest.raises(SendTimeout, match="too much waits") as raised:
+                await client.call("send_many", [b"0" * 5, b"1", b"2"], timeout=0.01)
+            assert raised.value.sent == 1
+            with pytest.raises(LocalProtocolError):
+                await client.call("fileno")
+            await far.start()
+            ending = await client.close()
+            assert (ending.sent, ending.delivered) == (1, 1)
+        assert far.taken == [b"0" * 5]
+        await far.stop()
+
+    run(wait())
+
+
+@every_flavour
+def test_a_stream_is_received_over_one_connection(flavour: Flavour) -> None:
+    async def receive() -> None:
+        far = Far()
+        await far.start()
+        async with flavour.connect(far.port) as client:
+            await until(lambda: far.peers)
+            await far.peers[0].send(b"Hello!")
+
+            async def read() -> bytes:
+                async with client.peer.recv_stream() as stream:
+                    whole: bytes = await stream.read()
+                    return whole
+
+            def read_here() -> bytes:
+                with client.peer.recv_stream() as stream:
+                    whole: bytes = stream.read()
+                    return whole
+
+            assert await client.run(read_here if flavour.name == "blocking" else read) == b"Hello!"
+            await far.kill()
+            await until(lambda: client.losses)
+            with pytest.raises(ConnectionLost, match="no connection now"):
+                await client.call("recv_stream")
 
     run(receive())
 

@@ -319,7 +319,7 @@ class ReconnectingPeer(Peer):
                 return
             self._tell(loss)
             peer = self._peer
-            if carrier.more() and not (peer in self._sources and _holds(peer)):
+            if carrier.more() and not (peer in self._sources and self._holds(peer)):
                 self._retire(peer)
             self._ring()
             self._reopen()
@@ -329,7 +329,7 @@ class ReconnectingPeer(Peer):
         carrier = self._carrier
         with self._changed:
             # What two connections have brought is all that is kept for a program that does not receive.
-            self._changed.wait_for(lambda: self._stopped or sum(map(_holds, self._sources)) <= 1)
+            self._changed.wait_for(lambda: self._stopped or sum(map(self._holds, self._sources)) <= 1)
         while carrier.more():
             with self._changed:
                 if self._changed.wait_for(lambda: self._stopped, carrier.attempts.delay(time.monotonic())):
@@ -459,7 +459,7 @@ class ReconnectingPeer(Peer):
                 raise TimeoutError(f"no whole message within {timeout:g} s; there was no connection")
             try:
                 received = call(peer, None if deadline is None else _left(deadline))
-                if peer is not self._peer and not _holds(peer):
+                if peer is not self._peer and not self._holds(peer):
                     self._retire(peer)
                 return received
             except MezhaError as error:
@@ -486,6 +486,11 @@ class ReconnectingPeer(Peer):
             peer.close()  # which answers the goodbye of the other side
         else:
             _cut(peer)
+
+    @staticmethod
+    def _holds(peer: Peer) -> bool:
+        """Say whether something may still be received of it."""
+        return peer._talk().session.stats.waiting > 0
 
     def _leave_behind(self, peer: Peer) -> None:
         if peer in self._sources:
@@ -531,11 +536,6 @@ class ReconnectingPeer(Peer):
 def _left(deadline: float | None) -> float:
     """Return how many seconds are left, so far as a lock can wait."""
     return threading.TIMEOUT_MAX if deadline is None else max(deadline - time.monotonic(), 0)
-
-
-def _holds(peer: Peer) -> bool:
-    """Say whether something may still be received of it."""
-    return peer.stats.waiting > 0
 
 
 def _cut(peer: Peer) -> None:

@@ -116,10 +116,11 @@ class Carrier:
 
     # -- the end of a connection --------------------------------------------------------------------------------------
 
-    def lost(self, now: float) -> Loss:
-        """Note that the connection is over; return what became of the messages."""
+    def lost(self, now: float) -> Loss | None:
+        """Note that the connection is over; return what became of the messages. It does nothing after ``left``."""
         session, self.session = self.session, None
-        assert session
+        if session is None:
+            return None
         cause = session.trouble
         assert cause
         self._last = session.ending
