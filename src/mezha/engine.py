@@ -18,11 +18,11 @@ from mezha.framing import Data, Forgiving, Framing
 from mezha.framing.kernels import Outgoing
 from mezha.limits import Limits, Timeouts
 
-__all__ = ["NO_EVENTS", "Engine", "Framed", "State", "as_view"]
+__all__ = ["Engine", "Framed", "State", "as_view"]
 
 
 #: Shared by all that never have one.
-NO_EVENTS: deque[object] = deque(maxlen=0)
+_NO_EVENTS: deque[object] = deque(maxlen=0)
 
 
 class State(Enum):
@@ -86,9 +86,12 @@ class Engine(ABC):
         """Which directions are left."""
 
     @property
-    @abstractmethod
     def events(self) -> deque[object]:
-        """What is rare, and no message: for the driver, who takes it out from the left. Another one at another time."""
+        """What is rare, and no message: for the driver, who takes it out from the left. Another one at another time.
+
+        It stays empty in an engine that has nothing but messages.
+        """
+        return _NO_EVENTS
 
     @abstractmethod
     def begin(self, now: float) -> None:
@@ -250,11 +253,6 @@ class Framed(Engine):
         self._cut = False  # broken before the peer had ended its stream
         self._slow: tuple[int, float] | None = None
         self._starved = False  # there was no memory for what arrived
-
-    @property
-    def events(self) -> deque[object]:
-        """There never are any."""
-        return NO_EVENTS
 
     @property
     def state(self) -> State:

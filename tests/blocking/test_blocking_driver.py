@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from io import BytesIO
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -303,19 +304,19 @@ def test_a_server_that_stops_lets_its_handlers_finish(server: Callable[..., Serv
 
 
 def test_a_server_that_stops_answers_what_it_was_asked(server: Callable[..., Server], pool: ThreadPoolExecutor) -> None:
-    here, go_on = threading.Event(), threading.Event()
+    asked, go_on = SimpleQueue[Peer](), threading.Event()
 
-    def answer(_: Peer, body: bytes) -> bytes:
-        here.set()
+    def answer(peer: Peer, body: bytes) -> bytes:
+        asked.put(peer)
         go_on.wait(PATIENCE)
         return body.upper()
 
     serving = server(None, answer=answer)
     with _connect(serving) as client:
         asking: Future[bytes] = pool.submit(client.request, b"before", timeout=PATIENCE)
-        assert here.wait(PATIENCE)
+        driver = asked.get(timeout=PATIENCE)._talk()  # pyright: ignore[reportPrivateUsage]
         stopping = pool.submit(serving.stop, 60)
-        until(lambda: serving._stopping)  # pyright: ignore[reportPrivateUsage]
+        until(lambda: driver.retiring)
         with pytest.raises(RequestFailed, match="the server stops") as refused:
             client.request(b"after", timeout=PATIENCE)
         assert refused.value.code == Code.GOING_AWAY

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from mezha.engine import NO_EVENTS, Engine, State
+from mezha.engine import Engine, State
 from mezha.errors import LocalProtocolError, MezhaError
 from mezha.framing import Data
 from mezha.limits import Limits, Timeouts
@@ -57,7 +57,7 @@ class Session(Conversation, Engine):
     @property
     def events(self) -> deque[object]:
         """What became of requests and pings, and what the peer asks: for the driver."""
-        return self._exchange.events if self._exchange else NO_EVENTS
+        return self._exchange.events if self._exchange else super().events
 
     @property
     def ending(self) -> Ending | None:
