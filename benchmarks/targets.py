@@ -12,6 +12,13 @@ __all__ = ["TARGETS", "Cell", "Target"]
 
 _BLOCKING, _MANY, _INTO = "mezha blocking", "mezha blocking, send_many", "mezha blocking, recv_into"
 _ASYNCIO, _UVLOOP = "mezha asyncio", "mezha asyncio, uvloop"
+#: Those that speak the mezha protocol, and what carries the bare framing in the same way.
+_SESSIONS = {
+    "blocking": ("mezha blocking, session", _BLOCKING),
+    "blocking, send_many": ("mezha blocking, session, send_many", _MANY),
+    "asyncio": ("mezha asyncio, session", _ASYNCIO),
+    "asyncio on uvloop": ("mezha asyncio, session, uvloop", _UVLOOP),
+}
 _RAW, _ZMQ, _STREAMS, _UVLOOP_STREAMS = "raw socket", "pyzmq PUSH/PULL", "asyncio streams", "asyncio streams, uvloop"
 #: Its two settings: the better one counts.
 _PICOWS = ("picows, uvloop", "picows, uvloop, aiofastnet")
@@ -63,6 +70,17 @@ def _times(
         return ratios(results.of(*ours), results.of(*best)) if best else ()
 
     return Target(text, unit or f"× {others[0]}", bound, figure, [ours, *against], at_least)
+
+
+def _more(text: str, bound: float, unit: str, ours: Cell, other: str) -> Target:
+    """Make a target of how much more this is than another peer's in the same round."""
+    case, _, column = ours
+    than = (case, other, column)
+
+    def figure(results: Results) -> Runs:
+        return [run - base for run, base in zip(results.of(*ours), results.of(*than), strict=False)]
+
+    return Target(text, f"{unit} more", bound, figure, [ours, than], at_least=False)
 
 
 def _flat(case: str, peer: str) -> Target:
@@ -127,5 +145,14 @@ TARGETS = (
     ),
     _times("plain Python, blocking in bursts, 128 B", 1.0, _one_way("128 B", _MANY_PURE), _ZMQ),
     _times("plain Python, asyncio, 128 B", 8, _one_way("128 B", _ASYNCIO_PURE), _STREAMS),
+    *(
+        _times(f"session, {how}, 128 B", 0.8, _one_way("128 B", session), bare, unit="× the bare framing")
+        for how, (session, bare) in _SESSIONS.items()
+    ),
+    *(
+        _more(f"session, idle connection, {how}", 1, "KiB", ("memory", session, "KiB"), bare)
+        for how, (session, bare) in _SESSIONS.items()
+        if how in ("blocking", "asyncio")
+    ),
     *(_flat(case, peer) for case in ("messages", "connections") for peer in (_BLOCKING, _MANY, _ASYNCIO, _UVLOOP)),
 )

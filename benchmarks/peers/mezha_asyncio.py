@@ -1,7 +1,7 @@
 """mezha for asyncio, four bytes of length: ``await send`` and ``await recv`` one by one.
 
-Default limits, but for ``max_message``; ``mezha.asyncio.serve``. On the stock loop and on uvloop; "pure" is the plain
-Python twin of the native core (``MEZHA_PURE=1``), on the stock loop.
+Default limits, but for ``max_message``; ``mezha.asyncio.serve``. On the stock loop and on uvloop; "session" speaks the
+mezha protocol in place of the bare framing; "pure" is the plain Python twin of the native core (``MEZHA_PURE=1``).
 """
 
 from collections.abc import AsyncGenerator, Coroutine
@@ -15,7 +15,7 @@ from benchmarks.peer import BACKLOG, HOST
 
 __all__ = ["PEERS"]
 
-FRAMING = mezha.LengthPrefixed(4)
+BARE = mezha.LengthPrefixed(4)
 LIMITS = mezha.Limits(max_message=64 << 20)
 
 
@@ -25,13 +25,11 @@ class MezhaAsyncio(AsyncPeer):
     package = "mezha"
     ours = True
 
-    def __init__(self, name: str, *, loop: str = "asyncio", pure: bool = False, **options: Any) -> None:
-        """Measure mezha with these ``options`` of connect and serve."""
+    def __init__(self, name: str, *, loop: str = "asyncio", pure: bool = False, session: bool = False) -> None:
         super().__init__(name, loop=loop)
-        self._options: dict[str, Any] = {"framing": FRAMING, "limits": LIMITS, **options}
+        self._options: dict[str, Any] = {"framing": None if session else BARE, "limits": LIMITS}
         if pure:
             self.environment = {"MEZHA_PURE": "1"}
-        if pure or options:
             self.only = frozenset({"one-way"})
 
     def listen(self, job: Job, handler: Handler) -> AbstractAsyncContextManager[int]:
@@ -59,5 +57,7 @@ def _link(peer: mezha.asyncio.Peer) -> AsyncLink:
 PEERS = (
     MezhaAsyncio("mezha asyncio"),
     MezhaAsyncio("mezha asyncio, uvloop", loop="uvloop"),
+    MezhaAsyncio("mezha asyncio, session", session=True),
+    MezhaAsyncio("mezha asyncio, session, uvloop", session=True, loop="uvloop"),
     MezhaAsyncio("mezha asyncio, pure", pure=True),
 )

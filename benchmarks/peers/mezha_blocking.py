@@ -1,7 +1,8 @@
 """mezha for blocking code, four bytes of length: ``send`` and ``recv`` one by one, and 100 a ``send_many``.
 
-Default limits, but for ``max_message``; ``mezha.blocking.Server``, a thread for each connection. "pure" is the plain
-Python twin of the native core (``MEZHA_PURE=1``); "recv_into" receives large messages in a buffer that it uses again.
+Default limits, but for ``max_message``; ``mezha.blocking.Server``, a thread for each connection. "session" speaks the
+mezha protocol in place of the bare framing. "pure" is the plain Python twin of the native core (``MEZHA_PURE=1``);
+"recv_into" receives large messages in a buffer that it uses again.
 """
 
 from collections.abc import Callable, Generator
@@ -15,7 +16,7 @@ from benchmarks.peer import BACKLOG, HOST
 
 __all__ = ["PEERS"]
 
-FRAMING = mezha.LengthPrefixed(4)
+BARE = mezha.LengthPrefixed(4)
 LIMITS = mezha.Limits(max_message=64 << 20)
 
 
@@ -26,16 +27,15 @@ class MezhaBlocking(BlockingPeer):
     ours = True
 
     def __init__(
-        self, name: str, *, many: bool = False, into: bool = False, pure: bool = False, **options: Any
+        self, name: str, *, many: bool = False, into: bool = False, pure: bool = False, session: bool = False
     ) -> None:
-        """Measure mezha with these ``options`` of connect and listen."""
         self.name = name
         self._many = many
         self._into = into
-        self._options: dict[str, Any] = {"framing": FRAMING, "limits": LIMITS, **options}
+        self._options: dict[str, Any] = {"framing": None if session else BARE, "limits": LIMITS}
         if pure:
             self.environment = {"MEZHA_PURE": "1"}
-        if pure or into or options:
+        if pure or into:
             self.only = frozenset({"one-way"})
 
     def listen(self, job: Job, handler: Callable[[Link], None]) -> AbstractContextManager[int]:
@@ -70,7 +70,9 @@ def _recv_into(job: Job, peer: Any) -> Callable[[], memoryview]:
 PEERS = (
     MezhaBlocking("mezha blocking"),
     MezhaBlocking("mezha blocking, send_many", many=True),
-    *([MezhaBlocking("mezha blocking, recv_into", into=True)] if hasattr(mezha.blocking.Peer, "recv_into") else []),
+    MezhaBlocking("mezha blocking, recv_into", into=True),
+    MezhaBlocking("mezha blocking, session", session=True),
+    MezhaBlocking("mezha blocking, session, send_many", session=True, many=True),
     MezhaBlocking("mezha blocking, pure", pure=True),
     MezhaBlocking("mezha blocking, send_many, pure", many=True, pure=True),
 )
