@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -124,10 +125,10 @@ def sizes(case: Case, port: int, file: Path) -> list[int]:
 @proves(TO_IT, *PROOFS.values())
 def test_the_ends_are_where_tshark_finds_them(case: Case, through: Through, tmp_path: Path) -> None:
     framing = parse_framing(case.form)
-    received: list[bytes] = []
+    received = Future[list[bytes]]()
 
     def receive(peer: Peer) -> None:
-        received.extend(peer)
+        received.set_result(list(peer))
 
     file = tmp_path / "own.pcapng"
     host, port = through.serve(receive, framing)
@@ -138,4 +139,4 @@ def test_the_ends_are_where_tshark_finds_them(case: Case, through: Through, tmp_
         deadline = time.monotonic() + PATIENCE
         while (found := sizes(case, port, file)) != expected:
             assert time.monotonic() < deadline, f"tshark finds {found}, and mezha has sent {expected}"
-    assert received == case.messages
+    assert received.result(PATIENCE) == case.messages

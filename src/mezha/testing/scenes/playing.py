@@ -122,12 +122,14 @@ class _Stage:
             case "takes":
                 expected = [pattern.fill(self._known) for pattern in step["takes"]]
                 taken = self._side.take()
-                assert taken == expected, f"{self.where}: it handed out {_shown(taken)}, and not {_shown(expected)}"
+                right = taken == expected  # outside of the assert, as pytest would look for the differences for minutes
+                assert right, f"{self.where}: it handed out {_shown(taken)}, and not {_shown(expected)}"
             case "waits":
                 self._side.want()
             case "gets":
                 wanted, got = step["gets"].fill(self._known), self._side.got()
-                assert got == wanted, f"{self.where}: it got {_shown([] if got is None else [got])}"
+                right = got == wanted
+                assert right, f"{self.where}: it got {_shown([] if got is None else [got])}"
             case "asked" | "told_cancelled" | "reply_to" | "failure_of":
                 self._event(step)
             case "ends":
@@ -208,7 +210,8 @@ class _Stage:
                 break
         else:
             raise AssertionError(f"{self.where}: it sent {len(body)} bytes of it and no end")
-        assert body == message, f"{self.where}: it sent a message of {len(body)} bytes {_shown([bytes(body)])}"
+        right = body == message
+        assert right, f"{self.where}: it sent a message of {len(body)} bytes {_shown([bytes(body)])}"
 
     def _sends_dropped(self, step: Step) -> None:
         begun = bool(self._frames)
