@@ -29,7 +29,8 @@ TESTS = {
 SETTINGS = {"MEZHA_PURE": "1", "HYPOTHESIS_PROFILE": "few"}
 #: What takes a MiB byte by byte is slow, and what takes all memory leaves none to measure with: neither covers more.
 LEFT_OUT = "not mib and not without_memory and not all_memory"
-PYTEST = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-k", LEFT_OUT]
+#: Without what takes a process longer to load than many a module to test.
+PYTEST = ["-q", "--assert=plain", *("-p", "no:cacheprovider"), *("-p", "no:anyio"), *("-p", "no:xdist"), "-k", LEFT_OUT]
 
 
 def modules() -> list[str]:
@@ -40,22 +41,29 @@ def modules() -> list[str]:
     return [module for module in modules() if FLOORS[top(module)] <= FLOORS["session"]]
 
 
-def tests_of(module: str) -> list[str]:
+def tests_of(module: str) -> tuple[str, ...]:
     """Return the paths of the test modules of a module."""
     folder, _, name = module.rpartition("/")
-    return [f"tests/{test}.py" for test in TESTS.get(module, [f"{folder}/test_{name}".lstrip("/")])]
+    return tuple(f"tests/{test}.py" for test in TESTS.get(module, [f"{folder}/test_{name}".lstrip("/")]))
 
 
-def uncovered(module: str) -> str:
-    """Run the tests of a module; return what went wrong, or what they leave out, or nothing."""
+def uncovered(group: tuple[tuple[str, ...], list[str]]) -> dict[str, str]:
+    """Run tests; return for each module that they have to cover what went wrong, or what they leave out, or nothing."""
+    tests, covered = group
+    paths = {module: f"src/mezha/{module}.py" for module in covered}
     text = io.StringIO()
-    measured = coverage.Coverage(data_file=None, branch=True, include=[f"src/mezha/{module}.py"], messages=False)
+    measured = coverage.Coverage(data_file=None, branch=True, include=[*paths.values()], messages=False)
     with redirect_stdout(text), measured.collect():
-        failed = pytest.main([*PYTEST, *tests_of(module)])
-    if not failed:
-        text = io.StringIO()
-        failed = measured.report(file=text, show_missing=True) < 100
-    return text.getvalue() if failed else ""
+        failed = pytest.main([*PYTEST, *tests])
+    if failed:
+        return dict.fromkeys(covered, text.getvalue())
+    return {module: _left_out(measured, path) for module, path in paths.items()}
+
+
+def _left_out(measured: coverage.Coverage, path: str) -> str:
+    text = io.StringIO()
+    percent = measured.report(include=[path], file=text, show_missing=True)
+    return text.getvalue() if percent < 100 else ""
 
 
 def main() -> int:
@@ -64,13 +72,17 @@ def main() -> int:
     os.environ.update(SETTINGS)
     failed = 0
     import_module("hypothesis.stateful")  # once, for all of the processes
-    # Each module has a process of its own, in which nothing of mezha has been imported yet.
+    # Each group has a process of its own, in which nothing of mezha has been imported yet.
     with multiprocessing.get_context("fork" if os.name == "posix" else "spawn").Pool(maxtasksperchild=1) as pool:
         wanted = sys.argv[1:] or pool.apply(modules)
-        for module, missing in zip(wanted, pool.imap(uncovered, wanted, chunksize=1), strict=True):
-            failed += bool(missing)
-            print(f"{module}: {'not ' if missing else ''}covered by {' '.join(tests_of(module))}", flush=True)
-            print(missing, end="")
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for module in wanted:
+            groups.setdefault(tests_of(module), []).append(module)
+        for tests, found in zip(groups, pool.imap(uncovered, groups.items(), chunksize=1), strict=True):
+            for module, missing in found.items():
+                failed += bool(missing)
+                print(f"{module}: {'not ' if missing else ''}covered by {' '.join(tests)}", flush=True)
+                print(missing, end="")
     print(f"{len(wanted) - failed} passed, {failed} failed")
     return failed
 

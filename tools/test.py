@@ -24,8 +24,8 @@ SOURCES = [ROOT / "pyproject.toml", ROOT / "setup.py", *ROOT.glob("src/**/*.py[x
 TWINS = ["tests/framing", "tests/test_engine.py", "tests/blocking"]
 #: The tests that talk to real programs, which need the extra of that name.
 PEERS = "tests/peers"
-#: Tests of systems, networks and other programs: once is enough.
-ONCE = [PEERS, "tests/fire", "tests/benchmarks"]
+#: Tests of systems, networks, other programs, and tools of ours: once is enough.
+ONCE = [PEERS, "tests/fire", "tests/benchmarks", "tests/fuzz", "tests/test_build.py", "tests/test_docs.py"]
 #: Seconds after which a run is taken to hang, in spite of the time limit of each test.
 PATIENCE = 1200
 
@@ -56,7 +56,9 @@ def passes(python: Path, name: str, arguments: list[str], **settings: str) -> bo
     print(f"-- {name}", flush=True)
     begun = time.monotonic()
     command = [str(python), "-m", "pytest", "-q", "--numprocesses=auto", "--dist=worksteal", *arguments]
-    run = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, start_new_session=True)
+    # Hundreds of processes are started: what each has compiled is of use to the next.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    run = subprocess.Popen(command, cwd=ROOT, env={**kept, **settings}, start_new_session=True)
     try:
         status = run.wait(PATIENCE)
     except BaseException as error:  # a Ctrl-C does not reach another session by itself
