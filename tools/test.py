@@ -55,7 +55,9 @@ def passes(python: Path, name: str, arguments: list[str], **settings: str) -> bo
     """Run pytest, with these settings in the environment, and say whether all is well."""
     print(f"-- {name}", flush=True)
     begun = time.monotonic()
-    command = [str(python), "-m", "pytest", "-q", "--numprocesses=auto", "--dist=worksteal", *arguments]
+    # Tests of sockets wait for half of their time: two for each core keep it busy.
+    workers = f"--numprocesses={2 * (os.cpu_count() or 1)}"
+    command = [str(python), "-m", "pytest", "-q", workers, "--dist=worksteal", *arguments]
     # Hundreds of processes are started: what each has compiled is of use to the next.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     run = subprocess.Popen(command, cwd=ROOT, env={**kept, **settings}, start_new_session=True)
