@@ -10,7 +10,7 @@ from benchmarks.stats import Runs, ratios
 
 __all__ = ["TARGETS", "Cell", "Target"]
 
-_BLOCKING, _MANY, _INTO = "mezha blocking", "mezha blocking, send_many", "mezha blocking, recv_into"
+_BLOCKING, _MANY = "mezha blocking", "mezha blocking, send_many"
 _ASYNCIO, _UVLOOP = "mezha asyncio", "mezha asyncio, uvloop"
 #: Those that speak the mezha protocol, and what carries the bare framing in the same way.
 _SESSIONS = {
@@ -113,11 +113,7 @@ TARGETS = (
     ),
     _times("blocking, 128 B, one by one", 5, _one_way("128 B", _BLOCKING), _ZMQ),
     _times("blocking, 128 B, send_many of 100, recv_many", 10, _one_way("128 B", _MANY), _ZMQ),
-    *(
-        _times(f"{how}, {size}", 0.9, _one_way(f"{size}, MB/s", peer), _RAW)
-        for how, peer in (("blocking", _BLOCKING), ("blocking with recv_into", _INTO))
-        for size in ("256 KiB", "4 MiB")
-    ),
+    *(_times(f"blocking, {size}", 0.9, _one_way(f"{size}, MB/s", _BLOCKING), _RAW) for size in ("256 KiB", "4 MiB")),
     _times("blocking, round trip 128 B, one core", 1.1, _round_trip(_BLOCKING), _RAW, at_least=False),
     _times("asyncio, 128 B, one by one", 15, _one_way("128 B", _ASYNCIO), _STREAMS),
     _times("asyncio, 128 B, one by one", 12, _one_way("128 B", _ASYNCIO), *_PICOWS),

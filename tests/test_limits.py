@@ -11,7 +11,7 @@ from mezha.limits import Limits, Timeouts
 
 
 def test_defaults_a_public_server_survives_with() -> None:
-    assert Limits() == Limits(max_message=1 << 20, inbox=256 << 10, outbox=64 << 10, requests=100)
+    assert Limits() == Limits(max_message=1 << 20, inbox=1 << 20, outbox=64 << 10, requests=100)
     assert Timeouts() == Timeouts(
         connect=10.0, handshake=10.0, heartbeat=20.0, message=10.0, min_rate=1024.0, close=10.0
     )

@@ -1,8 +1,7 @@
 """mezha for blocking code, four bytes of length: ``send`` and ``recv`` one by one, and 100 a ``send_many``.
 
 Default limits, but for ``max_message``; ``mezha.blocking.Server``, a thread for each connection. "session" speaks the
-mezha protocol in place of the bare framing. "pure" is the plain Python twin of the native core (``MEZHA_PURE=1``);
-"recv_into" receives large messages in a buffer that it uses again.
+mezha protocol in place of the bare framing. "pure" is the plain Python twin of the native core (``MEZHA_PURE=1``).
 """
 
 from collections.abc import Callable, Generator
@@ -26,16 +25,12 @@ class MezhaBlocking(BlockingPeer):
     package = "mezha"
     ours = True
 
-    def __init__(
-        self, name: str, *, many: bool = False, into: bool = False, pure: bool = False, session: bool = False
-    ) -> None:
+    def __init__(self, name: str, *, many: bool = False, pure: bool = False, session: bool = False) -> None:
         self.name = name
         self._many = many
-        self._into = into
         self._options: dict[str, Any] = {"framing": None if session else BARE, "limits": LIMITS}
         if pure:
             self.environment = {"MEZHA_PURE": "1"}
-        if pure or into:
             self.only = frozenset({"one-way"})
 
     def listen(self, job: Job, handler: Callable[[Link], None]) -> AbstractContextManager[int]:
@@ -56,21 +51,12 @@ class MezhaBlocking(BlockingPeer):
     def _link(self, job: Job, peer: mezha.blocking.Peer) -> Link:
         if self._many:
             return Link(peer.send, peer.recv, peer.close, send_many=peer.send_many, recv_many=peer.recv_many)
-        if self._into:
-            return Link(peer.send, _recv_into(job, peer), peer.close)
         return Link(peer.send, peer.recv, peer.close)
-
-
-def _recv_into(job: Job, peer: Any) -> Callable[[], memoryview]:
-    buffer = memoryview(bytearray(job.size))
-    receive: Callable[[memoryview], int] = peer.recv_into
-    return lambda: buffer[: receive(buffer)]
 
 
 PEERS = (
     MezhaBlocking("mezha blocking"),
     MezhaBlocking("mezha blocking, send_many", many=True),
-    MezhaBlocking("mezha blocking, recv_into", into=True),
     MezhaBlocking("mezha blocking, session", session=True),
     MezhaBlocking("mezha blocking, session, send_many", session=True, many=True),
     MezhaBlocking("mezha blocking, pure", pure=True),

@@ -22,7 +22,7 @@ class Limits:
     max_message: int = 1 << 20
     #: Received and not yet asked for: from here on reading stops, if a whole message is there, until it is fetched. In
     #: the mezha protocol the peer knows, and stops sending; there it is 128 KiB or more.
-    inbox: int = 256 << 10
+    inbox: int = 1 << 20
     #: Sent and not yet taken by the system: from here on ``send`` waits (asyncio; a blocking ``send`` queues nothing).
     outbox: int = 64 << 10
     #: Requests of the peer that may be unanswered at a time. The mezha protocol has no less than 16.

@@ -26,7 +26,7 @@ from mezha import (
     SendTimeout,
     Timeouts,
 )
-from mezha.blocking import Peer, Server, connect, listen, serve, wrap
+from mezha.blocking import Peer, Server, connect, listen, serve, wire, wrap
 from mezha.blocking.driver import Driver
 from mezha.engine import State
 from mezha.framing import Lines
@@ -34,6 +34,11 @@ from mezha.session import Code
 from mezha.testing.pairs import blocking_pair
 
 Pair = tuple[Peer, Peer]
+
+compiled = pytest.mark.skipif(not wire.compiled, reason="what is compiled sends past the engine")
+
+#: A window for four messages of 60 000 bytes.
+SMALL = Limits(inbox=256 << 10)
 
 
 @pytest.fixture
@@ -117,7 +122,7 @@ def test_every_wait_has_its_end() -> None:
 
 def test_a_send_that_runs_out_of_time_says_what_goes_out_all_the_same(pool: ThreadPoolExecutor) -> None:
     message = b"x" * 60_000
-    with blocking_pair() as (peer, other):
+    with blocking_pair(limits=SMALL) as (peer, other):
         sent = 0
         with pytest.raises(SendTimeout) as late:  # noqa: PT012 - one of them is
             while True:
@@ -135,9 +140,53 @@ def test_a_send_that_runs_out_of_time_says_what_goes_out_all_the_same(pool: Thre
         assert other.recv(timeout=PATIENCE) == b"last"
 
 
+def test_credit_passes_between_messages(pool: ThreadPoolExecutor) -> None:
+    """Both sides send as fast as they can, and both have to give credit all the time."""
+    messages = [b"%d" % number * (number % 60) for number in range(20_000)]
+    with blocking_pair(limits=Limits(inbox=1)) as pair:
+
+        def send(peer: Peer) -> None:
+            for message in messages:
+                peer.send(message, timeout=PATIENCE)
+
+        def receive(peer: Peer) -> list[bytes]:
+            return [peer.recv(timeout=PATIENCE) for _ in messages]
+
+        sending = [pool.submit(send, peer) for peer in pair]
+        receiving = [pool.submit(receive, peer) for peer in pair]
+        for sent in sending:
+            sent.result(PATIENCE)
+        for received in receiving:
+            assert received.result(PATIENCE) == messages
+
+
+@compiled
+@pytest.mark.parametrize("most", [0, 3])
+def test_what_the_wire_does_not_take_goes_another_way(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = b"x" * 30_000
+    with blocking_pair(limits=Limits(inbox=1)) as (peer, other):
+        real, puts = _driver(other)._wire, list[bytes]()  # pyright: ignore[reportPrivateUsage]
+
+        class Grudging:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(real, name)
+
+            def put(self, data: bytes) -> int:
+                puts.append(data)
+                return real.put(data[:most])
+
+        monkeypatch.setattr(_driver(other), "_wire", Grudging())
+        for _ in range(20):
+            other.send(b"in between", timeout=PATIENCE)
+            peer.send(message, timeout=PATIENCE)
+            assert other.recv(timeout=PATIENCE) == message
+            assert peer.recv(timeout=PATIENCE) == b"in between"
+        assert puts
+
+
 def test_who_waits_to_send_holds_nobody_up(pool: ThreadPoolExecutor) -> None:
     """Another thread receives, and is answered, while one waits for credit."""
-    with blocking_pair(answer=_shout) as (peer, other):
+    with blocking_pair(limits=SMALL, answer=_shout) as (peer, other):
         sending = pool.submit(peer.send_many, [b"x" * 60_000] * 20)
         until(lambda: _driver(peer)._sending.locked())  # pyright: ignore[reportPrivateUsage]
         assert peer.request(b"may I?", timeout=PATIENCE) == b"MAY I?"
@@ -373,7 +422,7 @@ def test_detach_would_leave_the_other_side_alone() -> None:
 
 
 def test_a_close_wakes_whoever_waits(pool: ThreadPoolExecutor) -> None:
-    with blocking_pair(answer=_shout) as (peer, other):
+    with blocking_pair(limits=SMALL, answer=_shout) as (peer, other):
         calls: list[Callable[[], object]] = [peer.recv, peer.recv_many, lambda: peer.send_many([b"x" * 60_000] * 9)]
         waits = [pool.submit(call) for call in calls]
         until(lambda: _driver(peer)._sending.locked())  # pyright: ignore[reportPrivateUsage]

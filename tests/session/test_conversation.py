@@ -45,7 +45,7 @@ MESSAGE = Body(Kind.MESSAGE, b"Hello!")
 
 def test_what_a_side_says_of_itself() -> None:
     assert hello_of(Limits(), Timeouts(), "me") == Hello(
-        max_message=1 << 20, window=256 << 10, heartbeat=20_000, requests=100, request_bytes=1 << 20, agent="me"
+        max_message=1 << 20, window=1 << 20, heartbeat=20_000, requests=100, request_bytes=1 << 20, agent="me"
     )
     small = hello_of(Limits(max_message=5, inbox=1, requests=16), Timeouts(heartbeat=None))
     assert small == Hello(max_message=5)

@@ -374,7 +374,7 @@ def test_pings_measure_the_way_there_and_back() -> None:
 def test_who_borrows_credit_may_send_messages_past_the_session() -> None:
     pair = Pair()
     credit = pair.left.lend()
-    assert credit == pair.left.lend() + credit == 256 << 10
+    assert credit == pair.left.lend() + credit == 1 << 20
     assert not pair.left.clear(0)
     data = frame(Body(Kind.MESSAGE, b"abc"), Body(Kind.MESSAGE, b""))
     pair.right.receive(data, 0.0)
@@ -523,7 +523,7 @@ def test_numbers_and_endings_are_values() -> None:
         bytes_received=pair.right.stats.bytes_sent,
         queued=0,
         waiting=0,
-        credit=(256 << 10) - 8,
+        credit=(1 << 20) - 8,
         asked=0,
         unanswered=0,
         sending=0,

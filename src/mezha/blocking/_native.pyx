@@ -403,6 +403,26 @@ cdef class CompiledWire:
         self.pending.last = wire_now()
         return done
 
+    def put(self, bytes data):
+        """Send these few bytes, between messages, as far as that is easy; return how many.
+
+        If it is a part of them, it is not open any more: nothing may come between.
+        """
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        cdef ssize_t count = 0
+        _lock(&self.pending)
+        if self.pending.open and self.pending.start == self.pending.end:
+            count = max(send(self.fd, PyBytes_AS_STRING(data), <size_t>size, MSG_DONTWAIT | MSG_NOSIGNAL), 0)
+            self.pending.open = not 0 < count < size
+        elif self.pending.open and self.pending.running and self._room(size):  # in a burst
+            memcpy(self.pending.data + self.pending.end, PyBytes_AS_STRING(data), <size_t>size)
+            self.pending.end += size
+            _hand_over(&self.pending, self.fd)
+            self._wake()
+            count = size
+        pthread_mutex_unlock(&self.pending.mutex)
+        return count
+
     def take(self):
         """Take back what is pending, and leave everything to others until ``reopen``.
 
@@ -592,14 +612,8 @@ cdef class CompiledWire:
         """Encode a message behind what is pending, if it is easy and there is room."""
         cdef Pending* pending = &self.pending
         cdef Py_ssize_t written
-        if size > self.most or size + self.kernel.overhead > self.credit:
+        if size > self.most or size + self.kernel.overhead > self.credit or not self._room(size + OVERHEAD):
             return False
-        if pending.end + size + OVERHEAD > MOST:
-            if pending.end - pending.start + size + OVERHEAD > MOST:
-                return False
-            memmove(pending.data, pending.data + pending.start, <size_t>(pending.end - pending.start))
-            pending.end -= pending.start
-            pending.start = 0
         written = self.kernel.write(
             <unsigned char*>pending.data + pending.end, <const unsigned char*>PyBytes_AS_STRING(message), size
         )
@@ -607,6 +621,17 @@ cdef class CompiledWire:
             return False
         pending.end += written
         self._spend(written)
+        return True
+
+    cdef inline bint _room(self, Py_ssize_t size) noexcept:
+        """Make room for so many bytes behind what is pending; say whether there is."""
+        cdef Pending* pending = &self.pending
+        if pending.end + size > MOST:
+            if pending.end - pending.start + size > MOST:
+                return False
+            memmove(pending.data, pending.data + pending.start, <size_t>(pending.end - pending.start))
+            pending.end -= pending.start
+            pending.start = 0
         return True
 
     cdef inline void _spend(self, Py_ssize_t size) noexcept:

@@ -26,6 +26,8 @@ T = TypeVar("T")
 _RUN = 256 << 10
 #: Bytes that the engine is given ahead of writing.
 _PIECE = 32 << 10
+#: Bytes that go out past the messages in the wire, without a pause for them.
+_FEW = 512
 #: In these states messages can be sent.
 _SENDING = (State.OPEN, State.PEER_ENDED)
 
@@ -147,7 +149,9 @@ class Driver:
                 if data is not None:
                     self.engine.receive(data, now)
                     self.deaf = not len(data)
-                if not self.session.plain or data is None or now >= self._due:
+                if self.session.plain and data is not None and now < self._due:
+                    self._due = min(self._due, self.session.frame_due)
+                else:
                     self._attend(now)
                     self._write()
             finally:
@@ -230,17 +234,20 @@ class Driver:
     def _accept(self, run: list[Data], deadline: float | None, sent: int) -> None:
         """Hand messages to the engine, each when the peer lets it go out."""
         accepted = 0
+        engine, push = self.engine, self.engine.push
 
         def accept() -> bool | None:
             nonlocal accepted
-            while accepted < len(run):
-                if self._unsent or not self.engine.clear(len(run[accepted])):
-                    return None
-                self.engine.send(run[accepted])
+            while accepted < len(run) and not self._unsent:
+                message = run[accepted]
+                if not push(message):
+                    if not engine.clear(len(message)):
+                        return None
+                    engine.send(message)
                 accepted += 1
-                if self.engine.outgoing_size >= _PIECE:
+                if engine.outgoing_size >= _PIECE:
                     self._write()
-            return True
+            return True if accepted == len(run) else None
 
         try:
             done = self.until(accept, deadline)
@@ -437,6 +444,13 @@ class Driver:
         engine, stream = self.engine, self._stream
         moved = False
         self._stuck = True
+        if self._open and not self._unsent and 0 < engine.outgoing_size <= _FEW:
+            data = b"".join(engine.outgoing())  # CREDIT, mostly
+            sent = self._wire.put(data)
+            if sent < len(data):
+                self.take_back()
+                self._unsent.append(data[sent:])
+            moved = sent > 0
         if self._unsent or engine.outgoing_size:
             self.take_back()
             try:

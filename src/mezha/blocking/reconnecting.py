@@ -427,7 +427,12 @@ class ReconnectingPeer(Peer):
             if session is None or session.over or not (self._carrier.ledger.due or self._carrier.ledger.full):
                 return
         driver = self._driver
-        driver.do(self._carrier.probe)
+
+        def probe() -> None:
+            driver.take_back()  # what the wire has sent is known then, of which the answer says how much was taken
+            self._carrier.probe()
+
+        driver.do(probe)
 
     def _tell(self, loss: Loss) -> None:
         """Tell of a loss, or of a message that no connection takes."""

@@ -49,6 +49,13 @@ class Wire:
         """Send messages of a list or tuple; return which is the first that is left to others."""
         return 0
 
+    def put(self, data: bytes) -> int:
+        """Send these few bytes, between messages, as far as that is easy; return how many.
+
+        If it is a part of them, it is not open any more: nothing may come between.
+        """
+        return 0
+
     def take(self) -> bytes:
         """Take back what the system has not got, and leave everything to others.
 

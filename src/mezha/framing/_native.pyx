@@ -137,8 +137,8 @@ cdef class _Length(Kernel):
             return -1
         value = self.lowest + <uint64_t>(size - self.least)
         if self.fixed:
-            memcpy(out, PyBytes_AS_STRING(self.before), <size_t>self.offset)
-            memcpy(out + self.head, PyBytes_AS_STRING(self.after), <size_t>(self.strip - self.head))
+            _copy_few(out, self.before)
+            _copy_few(out + self.head, self.after)
         for place in range(self.width):
             out[before + (self.width - 1 - place if self.big else place)] = <unsigned char>(value & 0xFF)
             value >>= 8
@@ -344,9 +344,21 @@ cdef inline uint64_t _unsigned(const unsigned char* field, int width, bint big) 
 
 
 cdef inline bint _stands(bytes expected, const unsigned char* text, Py_ssize_t size) noexcept:
-    """Say whether these bytes stand there."""
-    cdef Py_ssize_t width = PyBytes_GET_SIZE(expected)
-    return width <= size and memcmp(text, PyBytes_AS_STRING(expected), <size_t>width) == 0
+    """Say whether these bytes stand there: a few, for which a call of memcmp() would take longer."""
+    cdef const unsigned char* few = <const unsigned char*>PyBytes_AS_STRING(expected)
+    cdef Py_ssize_t width = PyBytes_GET_SIZE(expected), place
+    if width > size:
+        return False
+    for place in range(width):
+        if text[place] != few[place]:
+            return False
+    return True
+
+
+cdef inline void _copy_few(unsigned char* out, bytes few) noexcept:
+    cdef Py_ssize_t place
+    for place in range(PyBytes_GET_SIZE(few)):
+        out[place] = (<const unsigned char*>PyBytes_AS_STRING(few))[place]
 
 
 cdef inline Py_ssize_t _find(

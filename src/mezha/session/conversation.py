@@ -106,7 +106,7 @@ class Conversation:
         self._answers = answers
         self._bytes_received = 0
         self._exchange: Exchange | None = None
-        #: What was last received was messages and nothing else, and the peer does not close: nothing is to be done.
+        #: What was last received was messages and nothing else: nothing is to be done, except by ``frame_due``.
         self.plain = False
 
     def begin(self, now: float) -> None:
@@ -122,7 +122,7 @@ class Conversation:
         due = (
             self._welcome.due
             if self._welcome
-            else min(self._heartbeat.deadline(), self._frame_due, self._life.answer_by)
+            else min(self._heartbeat.deadline(), self.frame_due, self._life.answer_by)
         )
         return None if due == math.inf else due
 
@@ -136,7 +136,7 @@ class Conversation:
             return
         if now >= self._life.answer_by:
             self._answer_goodbye()
-        if now >= self._frame_due:
+        if now >= self.frame_due:
             self._refuse_slow_frame(now)
         if self._life.fault:
             return
@@ -162,15 +162,16 @@ class Conversation:
         self._heartbeat.heard = now
         self._bytes_received += len(data)
         try:
-            if life.stream is Stream.OPEN and self._intake.messages(data):
-                self._grant.spend(len(data))
+            messages = self._intake.messages(data) if life.stream is Stream.OPEN else 0
+            if messages == len(data):
+                self._grant.spend(messages)
                 self._inbox.feed(data)
                 if life.closed:
                     self._account()
                 else:
                     self.plain = True
             else:
-                self._read(data, now)
+                self._read(data, now, messages)
         except RemoteProtocolError as error:
             self._refuse(error)
         except MemoryError as error:  # bytes are missing from here on
@@ -186,14 +187,16 @@ class Conversation:
 
     # -- what arrives -------------------------------------------------------------------------------------------------
 
-    def _read(self, data: Data, now: float) -> None:
-        """Read frames; the first of them is HELLO."""
+    def _read(self, data: Data, now: float, messages: int) -> None:
+        """Read frames; the first of them is HELLO. So many bytes are known to be MESSAGE frames."""
+        life = self._life
+        only_messages = life.stream is Stream.OPEN and not life.closed
         if self._welcome:
             theirs = self._welcome.feed(data)
             if theirs is None:
                 return
             data, self._welcome = self._welcome.rest, None
-            self._life.step(Kind.HELLO)
+            life.step(Kind.HELLO)
             self._sizes.theirs = theirs
             self._outbox.limit(theirs.max_message)
             self._outbox.grant(theirs.window - ALLOWANCE)
@@ -201,19 +204,24 @@ class Conversation:
             self._heartbeat.begin(now, beat / 1000, self._timeouts.heartbeat)
             if self._exchange:
                 self._exchange.meet()
-        for kind, frame in self._intake.cut(data, now):
-            self._life.step(kind)
+        for kind, frame in self._intake.cut(data, now, messages):
+            life.step(kind)
+            if kind is Kind.MESSAGE:
+                self._grant.spend(len(frame))
+                self._inbox.feed(frame)
+                continue
+            only_messages = False
             self._hear(kind, frame, now)
             if kind is Kind.CLOSE:
                 break
-        self._account()
+        if only_messages:
+            self.plain = True
+        else:
+            self._account()
 
     def _hear(self, kind: Kind, frame: memoryview, now: float) -> None:
-        """Act on a frame, or on a run of MESSAGE frames."""
+        """Act on a frame that is no MESSAGE."""
         match kind:
-            case Kind.MESSAGE:
-                self._grant.spend(len(frame))
-                self._inbox.feed(frame)
             case Kind.PART | Kind.LAST:
                 self._grant.spend(HEADER - 1 + len(frame))
                 (self._inbox.part if kind is Kind.PART else self._inbox.last)(frame[1:])
@@ -294,8 +302,8 @@ class Conversation:
         return self._exchange
 
     @property
-    def _frame_due(self) -> float:
-        """When the frame that has begun must be whole."""
+    def frame_due(self) -> float:
+        """When the frame that has begun must be whole; the deadline may be earlier."""
         begun, grace = self._intake.unfinished, self._timeouts.message
         if not begun or grace is None:
             return math.inf
@@ -317,7 +325,7 @@ class Conversation:
     def _refuse_slow_frame(self, now: float) -> None:
         """Give up a peer that does not finish a frame; but not if it was this side that did not look."""
         seconds, received = now - self._intake.begun, self._intake.unfinished
-        if now - self._frame_due > LATE:
+        if now - self.frame_due > LATE:
             self._intake.begun = now
         else:
             self._refuse(

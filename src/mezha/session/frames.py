@@ -61,6 +61,8 @@ LONGEST_TEXT = 1024
 class Kind(IntEnum):
     """What a frame is."""
 
+    __hash__ = int.__hash__  # that of Enum takes a step of Python, and frames are looked up by their kind
+
     HELLO = 0
     MESSAGE = 1
     PART = 2

@@ -36,53 +36,70 @@ class Intake:
         """Bytes of the unfinished frame that have arrived."""
         return len(self._rest) if self._rest else 0
 
-    def messages(self, data: Data) -> bool:
-        """Say whether these bytes are whole MESSAGE frames and nothing else, and no frame is unfinished: the usual."""
-        return self._rest is None and skip_frames(data, 0, Kind.MESSAGE, self._limit) == len(data)
+    def messages(self, data: Data) -> int:
+        """Return how many bytes at the front of these are whole MESSAGE frames: mostly nearly all."""
+        return skip_frames(data, 0, Kind.MESSAGE, self._limit) if self._rest is None else 0
 
-    def cut(self, data: Data, now: float) -> Iterator[tuple[Kind, memoryview]]:
+    def cut(self, data: Data, now: float, messages: int = 0) -> Iterator[tuple[Kind, memoryview]]:
         """Cut what is whole: runs of MESSAGE frames as they are, with their headers; of others the kind and the body.
 
-        What is yielded is to be used before the next is asked for.
+        So many bytes at the front are known to be MESSAGE frames. What is yielded is to be used before the next is
+        asked for.
 
         Raises:
             FramingError: there is no such frame.
             MessageTooLarge: a message over the limit of this side.
 
         """
-        begun = now
-        if self._rest is not None:
-            self._rest += data
+        view = memoryview(data)
+        start = messages
+        if messages:
+            yield Kind.MESSAGE, view[:messages]
+        elif self._rest is not None:
+            start = self._complete(view)
             if len(self._rest) < self._need:
                 return
-            data, self._rest = self._rest, None
-            begun = self.begun
-        view = memoryview(data)
-        start = 0
+            whole, self._rest = memoryview(self._rest), None
+            kind, _, _ = BOUNDS[whole[4]]
+            yield kind, whole if kind is Kind.MESSAGE else whole[4:]
         while start < len(view):
             stop = skip_frames(view, start, Kind.MESSAGE, self._limit)
             if stop > start:
                 yield Kind.MESSAGE, view[start:stop]
-                start = stop
-                continue
-            if len(view) - start < HEADER:
-                end = self._judge(view, start)
             else:
-                length, number = _HEADER(view, start)
-                kind, shortest, longest = BOUNDS.get(number, _UNKNOWN)
-                if not shortest <= length <= longest:
-                    self._judge(view, start)
-                end = 4 + length
-                if kind is Kind.MESSAGE:
-                    self._check(length - 1)
-                if len(view) - start >= end:
-                    yield kind, view[start + 4 : start + end]
-                    start += end
-                    continue
-            self._rest = bytearray(view[start:])
-            self._need = end
-            self.begun = now if start else begun
-            return
+                stop = start + self._measure(view, start)
+                if stop > len(view):
+                    self._rest = bytearray(view[start:])
+                    self._need = stop - start
+                    self.begun = now
+                    return
+                yield BOUNDS[view[start + 4]][0], view[start + 4 : stop]
+            start = stop
+
+    def _complete(self, view: memoryview) -> int:
+        """Add to the unfinished frame what belongs to it; return how much that is."""
+        assert self._rest is not None
+        taken = 0
+        while len(self._rest) < self._need and taken < len(view):
+            piece = view[taken : taken + self._need - len(self._rest)]
+            self._rest += piece
+            taken += len(piece)
+            if len(self._rest) == self._need:  # which may have been its header only
+                self._need = self._measure(memoryview(self._rest), 0)
+        return taken
+
+    def _measure(self, view: memoryview, start: int) -> int:
+        """Return how many bytes the frame has, as far as can be said; raise if it is none."""
+        if len(view) - start < HEADER:
+            return self._judge(view, start)
+        length, number = _HEADER(view, start)
+        kind, shortest, longest = BOUNDS.get(number, _UNKNOWN)
+        if not shortest <= length <= longest:
+            self._judge(view, start)
+        if kind is Kind.MESSAGE:
+            self._check(length - 1)
+        size: int = 4 + length
+        return size
 
     def _judge(self, view: memoryview, start: int) -> int:
         """Return how much of a frame is needed to know more; raise if it is none."""

@@ -63,7 +63,7 @@ async def a_source_that_fails_is_no_message(net: Net) -> None:
         yield from [b"x" * 100_000] * count
         raise RuntimeError("the disk is gone")
 
-    async with net.pair() as (ours, theirs):
+    async with net.pair(limits=Limits(inbox=256 << 10)) as (ours, theirs):
         streaming = asyncio.create_task(theirs.recv_stream())
         with pytest.raises(RuntimeError, match="disk"):
             await ours.send_stream(failing(9))  # more than there is credit for, before the other side has begun to read
