@@ -32,7 +32,12 @@ log = logging.getLogger("mezha.blocking")
 class Calls:
     """Requests and pings that wait for the peer; and requests of the peer, which a pool of threads answers."""
 
-    def __init__(self, driver: "Driver", peer: str, handler: Answer | None, pool: Pool | None) -> None:
+    __slots__ = ("_answering", "_answers", "_driver", "_handler", "_pings", "_pool", "_reader", "_requests", "_session")
+
+    def __init__(
+        self, driver: "Driver", handler: Answer | None = None, pool: Pool | None = None, *, peer: str = ""
+    ) -> None:
+        """Ask the peer, and have the handler answer it in threads of the pool; the log calls it ``peer`` then."""
         self._driver = driver
         self._session = driver.session
         self._answers = Answers(driver.session, log, peer)

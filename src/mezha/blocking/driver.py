@@ -43,17 +43,40 @@ class Driver:
     While nothing is queued the compiled wire sends small messages past the engine, for credit that it is lent.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_calls",
+        "_due",
+        "_held",
+        "_lock",
+        "_open",
+        "_others",
+        "_receivers",
+        "_sending",
+        "_stream",
+        "_stuck",
+        "_unsent",
+        "_watched",
+        "_wire",
+        "_wired",
+        "deaf",
+        "engine",
+        "retiring",
+        "session",
+    )
+
     def __init__(self, stream: Stream, engine: Engine, session: Session) -> None:
         self.engine = engine
         self.session = session
-        self.calls: Calls
+        self._calls: Calls | None = None
         self._stream = stream
         self._wire = stream.wire
         self._lock = threading.Lock()
         #: Handed over by the engine and not taken by the system: first the rest of what is on the wire in part.
         self._unsent: list[Data] = []
         self._watched = False  # somebody waits for the socket, for all
-        self._others: list[threading.Lock] = []  # those who wait meanwhile, each for one of these to be released
+        # Those who wait meanwhile, each for one of these to be released: few, and an empty tuple takes no memory.
+        self._others: tuple[threading.Lock, ...] = ()
         #: It says goodbye as soon as nothing is under way.
         self.retiring = False
         self._receivers = 0  # threads that wait for a message
@@ -68,14 +91,24 @@ class Driver:
 
     def open(self, name: str, answer: Answer | None, pool: Pool | None, *, batching: bool) -> None:
         """Say hello, and begin to answer requests of the peer, which is called so in the log."""
-        self.calls = Calls(self, name, answer, pool)
+        if answer is not None:
+            self._calls = Calls(self, answer, pool, peer=name)
         with self._lock:
             self.engine.begin(time.monotonic())
             self._attend(time.monotonic())
             if self.engine is self.session:  # else somebody watches it
                 self._wire.start(MESSAGES.run(), self.session.largest, batching, credit=0)
             self._write()
-        self.calls.begin()
+        if self._calls is not None:
+            self._calls.begin()
+
+    @property
+    def calls(self) -> Calls:
+        """Requests and pings: there are none before somebody asks for them, unless there is who answers."""
+        with self._lock:
+            if self._calls is None:
+                self._calls = Calls(self)
+            return self._calls
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
@@ -115,7 +148,7 @@ class Driver:
                     elif not write:
                         other = threading.Lock()
                         other.acquire()
-                        self._others.append(other)
+                        self._others += (other,)
                 if other is None:
                     self._stream.wait(read=watching, write=write, deadline=None if until == inf else until)
                 else:
@@ -132,7 +165,7 @@ class Driver:
         if self.deaf or self._stuck or not self._lock.acquire(blocking=False):
             return None
         try:
-            if self._watched or not self.session.idle():
+            if self._watched or not self.session.greeted or not self.session.idle():
                 return None
             self._watched = True
             self._receivers += 1
@@ -203,7 +236,7 @@ class Driver:
 
     def _take(self, count: int) -> list[bytes] | None:
         messages = self.engine.take(count)
-        if not messages and self.retiring and not self.calls.busy:
+        if not messages and self.retiring and not self._busy:
             self.engine.close(*GOING_AWAY)
             messages = self.engine.take(count)  # which says that it is closed
         return messages or None
@@ -330,7 +363,8 @@ class Driver:
             self._stream.wake()
             self.until(lambda: None if self._watched else True, deadline)
         self._stream.close(deadline)
-        self.calls.ended(deadline)
+        if self._calls is not None:
+            self._calls.ended(deadline)
         return self.session.ending
 
     def retire(self) -> None:
@@ -345,7 +379,7 @@ class Driver:
     def part(self) -> None:
         """Say goodbye, if it is to be said and nothing is under way; under the lock."""
         # Whoever waits for the socket cannot be woken, but by the peer's answer.
-        if self.retiring and self._receivers and self.session.idle() and not self.calls.busy:
+        if self.retiring and self._receivers and self.session.idle() and not self._busy:
             self.engine.close(*GOING_AWAY)
         self._wake()
 
@@ -370,8 +404,13 @@ class Driver:
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._unsent.clear()
-        self._others.clear()
+        self._others = ()
         self._watched = self._held = False
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a request of the peer is being answered."""
+        return self._calls is not None and self._calls.busy
 
     @property
     def _finished(self) -> bool:
@@ -390,7 +429,7 @@ class Driver:
 
     def _wake(self) -> None:
         """Let all who wait try again."""
-        others, self._others = self._others, []
+        others, self._others = self._others, ()
         for other in others:
             other.release()
 
@@ -418,8 +457,8 @@ class Driver:
             engine.expire(now)
             due = engine.deadline()
         self._due = inf if due is None else due
-        if engine.events:
-            self.calls.hear()
+        if self._calls is not None and engine.events:
+            self._calls.hear()
         if self._open:
             if engine.state in _SENDING:
                 self._wire.lend(self.session.lend(), self.session.largest)

@@ -21,12 +21,11 @@ class Grant:
     Bytes are those of MESSAGE, PART and LAST frames with their headers.
     """
 
-    __slots__ = ("_freed", "_left", "_step")
+    __slots__ = ("_freed", "_left", "_window")
 
     def __init__(self, window: int) -> None:
-        self._left = window
+        self._left = self._window = window
         self._freed = 0
-        self._step = window // 4
 
     @property
     def left(self) -> int:
@@ -36,7 +35,7 @@ class Grant:
     @property
     def missing(self) -> int:
         """Bytes that have to be freed until a grant is due."""
-        return self._step - self._freed
+        return self._window // 4 - self._freed
 
     def spend(self, size: int) -> None:
         """Count bytes that arrived.
@@ -57,7 +56,7 @@ class Grant:
 
     def due(self) -> int:
         """Return how many bytes to grant again, in a CREDIT; 0 as long as it is not worth a frame."""
-        if self._freed < self._step:
+        if self._freed < self._window // 4:
             return 0
         granted, self._freed = self._freed, 0
         self._left += granted

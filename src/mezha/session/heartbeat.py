@@ -34,7 +34,7 @@ class Heartbeat:
         if beat:
             self._every = beat / 2
         if patience is not None:
-            self._patience = 2 * patience
+            self._patience = patience
         self._due = now + self._every
 
     def relax(self) -> None:
@@ -56,7 +56,7 @@ class Heartbeat:
             return False
         late = now - due > LATE
         if late:  # what has been sent may be waiting to be read: ask again, and listen half as long
-            self._grace = now + self._patience / 2
+            self._grace = now + self._patience
         elif now < self._due:
             return False
         ask = late or not self.sent or self.heard <= self._looked
@@ -67,4 +67,4 @@ class Heartbeat:
 
     @property
     def _given_up(self) -> float:
-        return max(self.heard + self._patience, self._grace)
+        return max(self.heard + 2 * self._patience, self._grace)

@@ -26,7 +26,7 @@ class Session(Conversation, Engine):
     once more, and the answers it asked for.
     """
 
-    __slots__ = ("idle", "pop", "push")
+    __slots__ = ("pop", "push")
 
     unattended = True
 
@@ -45,7 +45,6 @@ class Session(Conversation, Engine):
         super().__init__(limits or Limits(), timeouts or Timeouts(), hello, answers=answers)
         self.push = self._outbox.push
         self.pop = self._inbox.pop
-        self.idle = self._inbox.idle
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
@@ -304,6 +303,10 @@ class Session(Conversation, Engine):
         """Throw away the rest of it."""
         self._inbox.leave_stream()
         self._account()
+
+    def idle(self) -> bool:
+        """Say whether there is nothing to take, nor an end, nor anything that would be given back."""
+        return self._inbox.idle()
 
     def full(self) -> bool:
         """Never stop reading: credit bounds what can arrive."""
