@@ -239,6 +239,21 @@ def test_whoever_waits_for_a_message_lets_its_pieces_through() -> None:
     assert inbox.freed() == 0
 
 
+def test_whoever_waits_for_a_stream_sees_its_first_piece() -> None:
+    """Also where one before it was left in the middle, or somebody had waited for a whole message."""
+    inbox = Inbox(LIMIT)
+    inbox.want()
+    for _ in range(2):
+        assert not inbox.open_stream()
+        assert inbox.idle()
+        inbox.part(b"abc")
+        assert not inbox.idle()
+        assert inbox.open_stream()
+        inbox.leave_stream()
+        assert not inbox.open_stream()
+        inbox.drop(MessageDropped("no more", code=0))
+
+
 def test_a_message_in_front_holds_the_pieces_back() -> None:
     inbox = Inbox(LIMIT)
     assert inbox.take(1) == []

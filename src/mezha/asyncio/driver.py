@@ -121,7 +121,7 @@ class Driver(asyncio.BufferedProtocol):
         self.idle = True
         data, self._space = self._space[:nbytes], self._buffer  # what the engine lends it wants back
         engine.receive(data, self._loop.time())
-        if self._readers:
+        if self._readers and not engine.idle():  # a piece of a large message is of no use to them
             self._wake_readers()
         if not self.paused and engine.full():
             self.paused = True

@@ -440,7 +440,8 @@ class Driver:
             while (data := None if self.deaf else self._stream.receive(None, 0.0)) is not None:
                 engine.receive(data, time.monotonic())
                 self.deaf = not len(data)
-                if not isinstance(self._stream, TLSStream):  # which may have more of it decrypted, where nobody sees
+                # TLS may have more of it decrypted, where nobody sees; and a piece of a message is of no use by itself.
+                if not (isinstance(self._stream, TLSStream) or self.session.amid) or engine.outgoing_size:
                     break
         except BaseException as error:
             # Of what has been read some may be missing: after a signal in the wrong place, say.

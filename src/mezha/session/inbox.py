@@ -235,6 +235,7 @@ class Inbox:
             self._reading = self._arriving
             return True
         messages = self.take(1)
+        self._wanted = False  # not as a whole: its first piece is to be seen
         if messages:
             self._counted -= 1  # when it has been read
             self._reading = Assembly("a message", len(messages[0]))

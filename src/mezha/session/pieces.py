@@ -53,14 +53,15 @@ class Cutting:
 
 
 class Assembly:
-    """Bytes that arrive in pieces, as far as they have come. Memory grows with what is here, whatever is to follow."""
+    """Bytes that arrive in pieces, as far as they have come. Memory is at most twice what is here, whatever follows."""
 
-    __slots__ = ("_body", "_limit", "_what", "held", "size")
+    __slots__ = ("_body", "_limit", "_room", "_what", "held", "size")
 
     def __init__(self, what: str, limit: int) -> None:
         self._what = what
         self._limit = limit
         self._body = BytesIO()
+        self._room = 0  # bytes for which the body has memory
         #: Bytes that have come, those already taken included.
         self.size = 0
         #: Bytes of credit that it has cost, and that were not given back.
@@ -80,9 +81,20 @@ class Assembly:
                 f"this side takes at most {self._limit} (max_message)",
                 limit=self._limit,
             )
+        if (here := self._body.tell()) + len(piece) > self._room:
+            self._room = max(2 * here, here + len(piece))
+            self._reserve(here)
         self._body.write(piece)
 
     def take(self) -> bytes:
         """Return what has come and was not taken before."""
         body, self._body = self._body, BytesIO()
+        self._room = 0
         return body.getvalue()
+
+    def _reserve(self, here: int) -> None:
+        """Take the memory at once: a BytesIO would grow by an eighth each time, and copy all that is here."""
+        self._body.seek(self._room - 1)
+        self._body.write(b"\0")
+        self._body.truncate(here)
+        self._body.seek(here)

@@ -11,6 +11,7 @@ from mezha.session.conversation import Conversation
 from mezha.session.frames import HEADER, PIECE, Close, Drop
 from mezha.session.hello import Hello
 from mezha.session.sizes import sound
+from mezha.session.states import Stream
 from mezha.session.stats import Stats
 
 __all__ = ["Session"]
@@ -80,6 +81,11 @@ class Session(Conversation, Engine):
     def over(self) -> bool:
         """Whether there is trouble."""
         return self._life.over
+
+    @property
+    def amid(self) -> bool:
+        """Whether a message is arriving in pieces."""
+        return self._life.stream is Stream.MIDDLE
 
     @property
     def greeted(self) -> bool:
