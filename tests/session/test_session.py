@@ -54,6 +54,13 @@ def test_messages_of_all_kinds(kind: type) -> None:
     assert pair.right.take() == [b"abc"]
 
 
+def test_it_is_amid_a_message_from_its_first_piece_to_its_last() -> None:
+    alone = Alone()
+    for kind, body, amid in ((Kind.MESSAGE, b"a", False), (Kind.PART, b"b", True), (Kind.LAST, b"c", False)):
+        alone.hears(Body(kind, body))
+        assert alone.session.amid is amid
+
+
 def test_it_is_an_engine_that_speaks_by_itself() -> None:
     session: Engine = Session()
     assert session.unattended
