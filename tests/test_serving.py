@@ -19,7 +19,7 @@ def _logged(error: Exception, caplog: pytest.LogCaptureFixture, *, stopping: boo
     except Exception as raised:  # noqa: BLE001 - it is the one above
         log_end(log, "10.0.0.1:5", raised, stopping=stopping)
     (record,) = caplog.records
-    assert record.name == "mezha.test"
+    assert (record.name, vars(record)["peer"]) == ("mezha.test", "10.0.0.1:5")
     return record
 
 

@@ -75,13 +75,15 @@ def log_end(log: logging.Logger, name: str, error: Exception, *, stopping: bool)
     where ``error`` is being handled.
     """
     worst = max(_leaves(error), key=_gravity)
+    extra = {"peer": name}
     match _gravity(worst):
         case 0:
-            log.debug("%s: closed by the peer", name)
+            log.debug("%s: closed by the peer", name, extra=extra)
         case 1:
-            log.log(logging.DEBUG if stopping else logging.WARNING, "%s: %s: %s", name, type(worst).__name__, worst)
+            level = logging.DEBUG if stopping else logging.WARNING
+            log.log(level, "%s: %s: %s", name, type(worst).__name__, worst, extra=extra)
         case _:
-            log.exception("%s: the handler failed", name)
+            log.exception("%s: the handler failed", name, extra=extra)
 
 
 def _leaves(error: Exception) -> Iterator[Exception]:

@@ -354,6 +354,7 @@ async def test_a_plain_client_of_a_tls_server(caplog: pytest.LogCaptureFixture) 
     (record,) = [record for record in caplog.records if record.name == "mezha.asyncio"]
     assert record.levelname == "WARNING"
     assert re.match(r"127\.0\.0\.1:\d+: connection not opened: .*SSL", record.getMessage())
+    assert record.getMessage().startswith(vars(record)["peer"])
 
 
 async def test_a_tls_client_of_a_plain_server() -> None:

@@ -343,6 +343,7 @@ def test_a_plain_client_of_a_tls_server(pool: ThreadPoolExecutor, caplog: pytest
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("mezha.blocking", "WARNING")
     assert re.match(r"127\.0\.0\.1:\d+: connection not opened: .*SSL", record.getMessage())
+    assert record.getMessage().startswith(vars(record)["peer"])
 
 
 def test_a_tls_client_of_a_plain_server() -> None:

@@ -98,7 +98,8 @@ class Listener(Listening):
             try:
                 return await self.greet(sock)
             except OSError as error:
-                log.warning("%s: connection not opened: %s", address_name(address), error)
+                name = address_name(address)
+                log.warning("%s: connection not opened: %s", name, error, extra={"peer": name})
 
     async def accept_socket(self) -> tuple[socket.socket, object]:
         """Wait for the next connection; return its socket, with nothing done to it, and its address. See ``greet``.

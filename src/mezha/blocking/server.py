@@ -75,7 +75,8 @@ class Listener(Listening):
             try:
                 return self.greet(self.stream(sock))
             except OSError as error:
-                log.warning("%s: connection not opened: %s", address_name(address), error)
+                name = address_name(address)
+                log.warning("%s: connection not opened: %s", name, error, extra={"peer": name})
 
     def accept_socket(self, deadline: float | None = None) -> tuple[socket.socket, object]:
         """Wait for the next connection; return its socket, with nothing done to it, and its address. See ``stream``.
@@ -305,7 +306,7 @@ class Server:
         try:
             thread.start()
         except RuntimeError as error:  # no more threads
-            log.warning("%s: connection not served: %s", name, error)
+            log.warning("%s: connection not served: %s", name, error, extra={"peer": name})
             sock.close()
             self._leave(thread)
             time.sleep(PAUSE)
