@@ -329,9 +329,9 @@ class Reconnecting(Talking, Generic[P]):
     async def close(self, code: int = 0, reason: str = "") -> Ending | None:
         """Close the connection: send what is left to send, within ``Timeouts.close`` seconds, then say goodbye.
 
-        What waits for a connection waits for it here, so long. Never raises, and may be called again. Cancelled, it
-        cuts the connection at once. What is returned counts the messages of all connections; which of them were not
-        delivered, if any, ``on_loss`` is told.
+        What was not sent when a connection was lost waits here for the next, so long. Never raises, and may be called
+        again. Cancelled, it cuts the connection at once. What is returned counts the messages of all connections; which
+        of them were not delivered, if any, ``on_loss`` is told.
         """
         carrier = self._carrier
         if carrier.closed:
@@ -340,7 +340,10 @@ class Reconnecting(Talking, Generic[P]):
         self._ring()
         until = self._now() + self._within()
         try:
-            while carrier.ledger.waiting and carrier.more() and self._now() < until:
+            if carrier.session is not None and carrier.unsettled:
+                carrier.session.probe()  # when it is answered, all before it has gone
+                self._driver_of(self._peer).attend()
+            while (carrier.unsettled or self._offering.locked()) and carrier.more() and self._now() < until:
                 await self._change(until - self._now())
             await self._stop()
             last = None
@@ -436,8 +439,8 @@ class Reconnecting(Talking, Generic[P]):
                 ledger.take_back()
                 raise
             self._probe()
-            if not own:
-                self._ring()  # there is room for those who wait
+            if not own or carrier.closed:
+                self._ring()  # there is room for those who wait, or nothing left before the goodbye
 
     def _look(self) -> None:
         if self._carrier.look():

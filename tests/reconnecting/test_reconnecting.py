@@ -176,6 +176,35 @@ def test_what_is_sent_meanwhile_waits_for_the_next_connection(
 
 
 @every_flavour
+def test_a_close_sees_sent_what_was_on_its_way_when_the_connection_broke(flavour: Flavour) -> None:
+    """A message of which a part had gone is sent anew, over the next connection, before the goodbye."""
+    message = bytes(300_000)
+
+    async def break_while_closing() -> None:
+        far = Far()
+        far.takes.clear()
+        await far.start(limits=Limits(inbox=1))
+        async with flavour.connect(far.port) as client:
+            sending = asyncio.ensure_future(client.send(message))
+            await until(lambda: client.peer.stats.sending > 0)
+            closing = asyncio.ensure_future(client.close())
+            await until(lambda: client.peer._carrier.closed)
+            killing = asyncio.ensure_future(far.kill())
+            await until(lambda: far.killed)
+            far.takes.set()  # its handler is to end
+            await killing
+            await far.start()
+            ending = await closing
+            with suppress(ClosedByUs):  # where it waits until all has gone
+                await sending
+        assert far.taken == [message]
+        assert (ending.how, ending.sent, ending.delivered, ending.never_sent) == ("closed", 1, 1, 0)
+        await far.stop()
+
+    run(break_while_closing())
+
+
+@every_flavour
 def test_messages_that_wait_are_bounded(flavour: Flavour) -> None:
     async def fill() -> None:
         far = Far()

@@ -252,8 +252,9 @@ class ReconnectingPeer(Peer):
     def close(self, code: int = 0, reason: str = "") -> Ending | None:
         """Close the connection: send what is left to send, within ``Timeouts.close`` seconds, then say goodbye.
 
-        What waits for a connection waits for it here, so long. Never raises, and may be called again. What is returned
-        counts the messages of all connections; which of them were not delivered, if any, ``on_loss`` is told.
+        What was not sent when a connection was lost waits here for the next, so long. Never raises, and may be called
+        again. What is returned counts the messages of all connections; which of them were not delivered, if any,
+        ``on_loss`` is told.
         """
         carrier = self._carrier
         deadline = time.monotonic() + self._close_timeout
@@ -261,7 +262,7 @@ class ReconnectingPeer(Peer):
             first, carrier.closed = not carrier.closed, True
             self._changed.notify_all()
             if first:
-                self._changed.wait_for(lambda: not (carrier.ledger.waiting and carrier.more()), _left(deadline))
+                self._changed.wait_for(lambda: self._settled() or not carrier.more(), _left(deadline))
             self._stopped = True
             self._changed.notify_all()
             there = carrier.session is not None
@@ -312,6 +313,7 @@ class ReconnectingPeer(Peer):
         while carrier.more() and not self._stopped:
             with self._offering:
                 self._offer(None)
+            self._ring()
             self._driver.until(lambda: True if self._look() else None, None)
             with self._offering:
                 loss = self._driver.do(self._lose)
@@ -382,6 +384,12 @@ class ReconnectingPeer(Peer):
             return True
         finally:
             self._offering.release()
+            if self._carrier.closed:
+                self._ring()
+
+    def _settled(self) -> bool:
+        """Say whether nothing is on its way to the system."""
+        return not (self._carrier.unsettled or self._offering.locked())
 
     def _offer(self, deadline: float | None, *, own: bool = False) -> None:
         """Hand the connection all that waits. What raises, for the last of them if that is one's ``own``, waits."""

@@ -67,13 +67,19 @@ class Carrier:
         """Whether there is a connection, as far as is known."""
         return self.session is not None and not self.session.over
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether messages wait: for a connection, for the system to take them, or to be accounted for."""
+        session = self.session
+        return bool(self.ledger.waiting) or (session is not None and (session.over or session.backlog > 0))
+
     def look(self) -> bool:
         """See what has come of a call of the session; return whether those who wait should look, too."""
         session = self.session
         if session is None:
             return False
         news = self.ledger.confirm(session.delivered)
-        return news or session.over
+        return news or session.over or self.closed
 
     def probe(self) -> bool:
         """Ask the peer what it has taken, if that is due, or awaited; return whether it was asked."""
