@@ -90,6 +90,34 @@ def test_each_message_is_received_once_or_told_of(steps: list[str]) -> None:
     assert ending == Ending("closed", 0, "", False, len(sent), len(sent) - len(unknown), 0)
 
 
+def test_it_is_settled_when_all_is_with_the_system_or_accounted_for() -> None:
+    client, line = carrier(), Line()
+    assert not client.unsettled
+    client.ledger.add(b"before there is a connection")
+    assert client.unsettled
+    client.carry(line.near)
+    assert client.unsettled
+    line.settle()
+    assert (message := client.ledger.next())
+    assert line.near.push(message)
+    assert client.unsettled
+    line.settle()
+    assert not client.unsettled
+    line.cut()
+    assert client.unsettled
+    client.lost(0.0)
+    assert not client.unsettled
+
+
+def test_whoever_closes_hears_of_everything() -> None:
+    client, line = carrier(), Line()
+    client.carry(line.near)
+    line.settle()
+    assert not client.look()
+    client.closed = True
+    assert client.look()
+
+
 def test_there_always_comes_room_while_the_far_program_takes() -> None:
     client = carrier()
     line = Line()
