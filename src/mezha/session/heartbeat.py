@@ -17,11 +17,10 @@ class Heartbeat:
     to give the peer up: after twice as long without a byte; ``None`` is never.
     """
 
-    __slots__ = ("_due", "_every", "_grace", "_looked", "_patience", "heard", "sent")
+    __slots__ = ("_every", "_grace", "_looked", "_patience", "heard", "sent")
 
     def __init__(self) -> None:
-        self._every = self._patience = math.inf
-        self._due = self._grace = math.inf
+        self._every = self._patience = self._grace = math.inf
         self._looked = 0.0
         #: When the last byte arrived.
         self.heard = 0.0
@@ -35,7 +34,6 @@ class Heartbeat:
             self._every = beat / 2
         if patience is not None:
             self._patience = patience
-        self._due = now + self._every
 
     def relax(self) -> None:
         """Expect to hear nothing more."""
@@ -43,7 +41,7 @@ class Heartbeat:
 
     def deadline(self) -> float:
         """Return when to look; ``inf`` for never."""
-        return min(self._due, self._given_up)
+        return min(self._looked + self._every, self._given_up)
 
     def silence(self, now: float) -> float | None:
         """Return how long the peer has been silent, if that is too long; look first."""
@@ -57,12 +55,11 @@ class Heartbeat:
         late = now - due > LATE
         if late:  # what has been sent may be waiting to be read: ask again, and listen half as long
             self._grace = now + self._patience
-        elif now < self._due:
+        elif now < self._looked + self._every:
             return False
         ask = late or not self.sent or self.heard <= self._looked
         self.sent = False
         self._looked = now
-        self._due = now + self._every
         return ask
 
     @property
