@@ -79,7 +79,7 @@ def _same_of(framing: Framing) -> Callable[[bytes, bytes | None], bool]:
     def same_message(read: bytes, written: bytes | None) -> bool:
         messages = known(framing, read, 2**80).messages
         if written is None and isinstance(framing, WebSocket):  # a part of a message, from the side of a control frame
-            return messages[0][0] & 0x8F < 0x81
+            return not messages or messages[0][0] & 0x8F < 0x81  # of what stands before it alone, nothing comes
         if written is None:  # a message that came counted, and cannot be a line
             return framing == Syslog("lines")
         return known(framing, written, 2**80).messages == messages

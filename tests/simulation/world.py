@@ -40,7 +40,7 @@ FRAMINGS: tuple[Framing, ...] = (
 #: What one read returns at most.
 _READ = 64 << 10
 #: What is not over by then never will be.
-_MOST_STEPS = 300_000
+_MOST_STEPS = 4_000_000
 _MOST_SECONDS = 90 * 86400.0
 
 #: What makes an engine.
