@@ -8,6 +8,7 @@ import zlib
 import pytest
 from altered import hold_laws
 from forgiving import TOO_LARGE, told
+from framing.plainly import plainly
 from hypothesis import given
 from hypothesis import strategies as st
 from stuffed_framings import Stuffed
@@ -90,7 +91,7 @@ def test_what_is_wrong_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inner", "wire", "size"), [(LengthPrefixed(1), b"\x08", 6), (Lines(), b"a" * 17, None)], ids=str
+    ("inner", "wire", "size"), [(LengthPrefixed(1), b"\x08", 6), (Lines(), b"a" * 17, None)], ids=plainly
 )
 def test_the_limit_does_not_count_the_checksum(inner: Framing, wire: bytes, size: int | None) -> None:
     framing = checked(inner, "crc16-arc")

@@ -5,6 +5,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
+from framing.plainly import plainly
 from hypothesis import given
 from hypothesis import strategies as st
 from stuffed_framings import Stuffed
@@ -127,7 +128,7 @@ SIXTY_MIB = 60 << 20
         (Netstring(), b"%d:" % SIXTY_MIB),
         (FixedSize(SIXTY_MIB), b""),
     ],
-    ids=str,
+    ids=plainly,
 )
 def test_a_length_costs_no_memory(framing: Framing, header: bytes) -> None:
     laws.check_takes_no_memory(framing, header + b"x", limit=64 << 20)

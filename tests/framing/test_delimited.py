@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from forgiving import TOO_LARGE, cut_off, told
+from framing.plainly import plainly
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -80,7 +81,7 @@ def test_the_marker_does_not_count_towards_the_limit(marker: bytes, limit: int) 
             assert (caught.value.size, caught.value.limit) == (None, limit)
 
 
-@pytest.mark.parametrize("framing", [Delimited(b"\0\0"), Lines()], ids=str)
+@pytest.mark.parametrize("framing", [Delimited(b"\0\0"), Lines()], ids=plainly)
 def test_too_much_is_noticed_when_no_marker_can_save_it(framing: Framing) -> None:
     assert split(framing, b"x" * 6, limit=5) == Need(7, 5 if isinstance(framing, Delimited) else 6)
     with pytest.raises(MessageTooLarge):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from forgiving import TOO_LARGE, cut_off, told
+from framing.plainly import plainly
 from hypothesis import example, given
 from hypothesis import strategies as st
 from vast import Vast
@@ -46,7 +47,7 @@ HELLO = b"HELLO, WORLD"
         (LengthPrefixed(1, adjust=-255), "FF", b""),
         (LengthPrefixed(1, "big", strip=0), "00", b"\0"),
     ],
-    ids=str,
+    ids=plainly,
 )
 def test_frames_and_what_they_carry(framing: LengthPrefixed, wire: str, message: bytes) -> None:
     frame = bytes.fromhex(wire)
@@ -172,7 +173,7 @@ def test_a_header_that_is_kept_may_come_in_parts() -> None:
         (LengthPrefixed(2, strip=4, fixed=b"ab", adjust=2), b"\0\5ab", 9),
         (LengthPrefixed(8), b"\0\0\0\0\0\0\0\5", 13),
     ],
-    ids=str,
+    ids=plainly,
 )
 def test_what_it_needs(framing: LengthPrefixed, data: bytes, need: int) -> None:
     assert framing.split(bytearray(data), 100) == Need(need)
@@ -225,7 +226,7 @@ def test_what_it_needs(framing: LengthPrefixed, data: bytes, need: int) -> None:
             ),
         ),
     ],
-    ids=str,
+    ids=plainly,
 )
 def test_bytes_that_are_no_frame(framing: LengthPrefixed, stream: bytes, text: str) -> None:
     with pytest.raises(FramingError) as caught:
@@ -330,7 +331,7 @@ PLAIN = LengthPrefixed(4)
             ". Its header is 03 00 00 00: does the peer use another framing?",
         ),
     ],
-    ids=str,
+    ids=plainly,
 )
 def test_an_absurd_length_is_explained(framing: LengthPrefixed, stream: bytes, size: int, why: str) -> None:
     limit = 1 << 19

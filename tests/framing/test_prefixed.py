@@ -4,6 +4,7 @@ import pickle
 import re
 
 import pytest
+from framing.plainly import plainly
 
 from mezha.errors import FramingError, LocalProtocolError
 from mezha.framing import Dns, Erlang, Framing, Kafka, LengthPrefixed, Tpkt, parse_framing
@@ -29,7 +30,7 @@ VERSIONS = bytes.fromhex("0012 0000 00000007 ffff")
         (Tpkt(), "03000016", CONNECT),
         (Tpkt(), "03000004", b""),
     ],
-    ids=repr,
+    ids=plainly,
 )
 def test_on_the_wire(framing: Framing, header: str, message: bytes) -> None:
     wire = bytes.fromhex(header) + message
@@ -47,7 +48,7 @@ def test_on_the_wire(framing: Framing, header: str, message: bytes) -> None:
         (Kafka(), "kafka", LengthPrefixed(4)),
         (Tpkt(), "tpkt", LengthPrefixed(2, offset=2, adjust=-4, fixed=b"\x03\0")),
     ],
-    ids=repr,
+    ids=plainly,
 )
 def test_a_value_with_a_name(framing: Framing, form: str, same: LengthPrefixed) -> None:
     """It does what the LengthPrefixed of these numbers does, kernel and all, and is another value."""

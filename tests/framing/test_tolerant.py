@@ -7,6 +7,7 @@ import tracemalloc
 
 import pytest
 from forgiving import TOO_LARGE, cut_off, told
+from framing.plainly import plainly
 from hypothesis import given
 from hypothesis import strategies as st
 from stuffed_framings import END, Stuffed
@@ -128,7 +129,7 @@ def test_the_framing_inside_has_a_word_in_it() -> None:
         (Lines(), b""),
         (Marked(), b""),
     ],
-    ids=str,
+    ids=plainly,
 )
 @pytest.mark.parametrize("taking", [True, False])
 def test_what_is_skipped_costs_no_memory(framing: Framing, beginning: bytes, taking: bool) -> None:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from framing.plainly import plainly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -266,7 +267,7 @@ def test_any_order_of_calls(decoder_of: type[Decoder]) -> None:
 # -- receiving: large messages -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("framing", RECEIVED, ids=str)
+@pytest.mark.parametrize("framing", RECEIVED, ids=plainly)
 @pytest.mark.parametrize("piece", [1000, 8192, 3 * 8192, 100_000])
 @pytest.mark.parametrize("lent", [False, True])
 def test_a_large_message_arrives_in_any_pieces(
@@ -497,7 +498,9 @@ def test_push_encodes_or_changes_nothing(kind: type[Framing], twin: ModuleType, 
     assert outgoing.collect() == []
 
 
-@pytest.mark.parametrize("framing", [LengthPrefixed(), LengthPrefixed(3, offset=1, fixed=b"a"), *RECEIVED[4:]], ids=str)
+@pytest.mark.parametrize(
+    "framing", [LengthPrefixed(), LengthPrefixed(3, offset=1, fixed=b"a"), *RECEIVED[4:]], ids=plainly
+)
 def test_what_is_usual_is_pushed(twin: ModuleType, framing: Framing) -> None:
     framing = deepcopy(framing)
     if isinstance(framing, FixedSize) or (twin.__name__.endswith("_native") and framing.run() is None):
