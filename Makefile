@@ -3,7 +3,7 @@
 # make sanitize  the tests of what is compiled, under the sanitizers of gcc
 # make coverage  which lines of the lower floors their own tests leave out; make test says so too
 # make fuzz   look for bytes that break a promise: SECONDS=60 for each target
-# make mutants  change the framing floor in some 1400 ways, and see which its tests do not notice: half an hour
+# make mutants  change the framing floor in some 5500 ways, and see which its tests do not notice: hours
 # make fire   the tests of faults on real sockets, with FIRE=20 times as many of what is random
 # make catalogue  write the catalogue of docs/framings.md anew, from the docstrings
 # make proofs  write the table of what was proven against which program, into docs/framings.md
