@@ -218,8 +218,10 @@ def test_a_line_that_is_too_long_is_skipped() -> None:
 def test_what_is_no_message_is_searched_for_one(framing: Framing, stream: bytes, found: list[bytes | str]) -> None:
     got = told(Resyncing(framing), stream)
     if found[-1] == "TruncatedMessage: ":
-        assert str(got.pop()).startswith(str(found.pop()))
-    assert got == found
+        assert str(got[-1]).startswith("TruncatedMessage: ")
+        assert got[:-1] == found[:-1]
+    else:
+        assert got == found
 
 
 def test_garbage_at_the_end_is_no_message_that_is_lacking() -> None:
