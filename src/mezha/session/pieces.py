@@ -81,7 +81,8 @@ class Assembly:
                 f"this side takes at most {self._limit} (max_message)",
                 limit=self._limit,
             )
-        if (here := self._body.tell()) + len(piece) > self._room:
+        here = self._body.tell()
+        if here and here + len(piece) > self._room:
             self._room = max(2 * here, here + len(piece))
             self._reserve(here)
         self._body.write(piece)
